@@ -1,0 +1,242 @@
+"""Everything the environment decides, read once, checked together, and frozen.
+
+This module alone reads the environment. A field of `Settings` is the variable of the same
+name in capitals; `docs/configuration.md` describes each.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal, cast
+from urllib.parse import urlsplit
+
+from cryptography.fernet import Fernet
+from dotenv import load_dotenv
+from environs import Env, EnvValidationError, validate
+
+AppEnv = Literal["development", "test", "production"]
+
+_DEFAULT_SECRET = "development-only-secret-key-not-for-production"  # noqa: S105 - refused in production
+_DEFAULT_FIELD_KEY = "ZGV2ZWxvcG1lbnQtb25seS1maWVsZC1rZXktMDAwMDA="
+_MIN_SECRET_LENGTH = 32
+
+
+class SettingsError(Exception):
+    """The environment does not add up; `problems` holds one line for each thing that is wrong."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("The settings are not usable:\n  - " + "\n  - ".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    app_env: AppEnv
+    instance: str
+    log_level: str
+
+    database_url: str
+    database_pooler: str
+    redis_url: str
+    celery_broker_url: str
+
+    secret_key: str
+    secret_key_fallbacks: tuple[str, ...]
+    order_token_keys: tuple[str, ...]
+    field_keys: tuple[str, ...]
+
+    stripe_secret_key: str
+    stripe_publishable_key: str
+    stripe_webhook_secret: tuple[str, ...]
+    stripe_api_base: str
+    stripe_account: str
+
+    smtp_url: str
+    mail_from: str
+    shop_name: str
+    public_url: str
+    order_page_url: str
+
+    max_body_bytes: int
+    web_threads: int
+    worker_threads: int
+    trusted_proxies: int
+
+    reservation_ttl_seconds: int
+    reservation_extension_seconds: int
+    sweep_period_seconds: int
+    start_payment_wait_seconds: float
+
+    job_lease_seconds: int
+    job_backoff_cap_seconds: int
+    relay_period_seconds: float
+
+    @property
+    def is_production(self) -> bool:
+        return self.app_env == "production"
+
+
+@lru_cache(maxsize=1)
+def current() -> Settings:
+    """The settings of this process; raises `SettingsError` naming all problems together."""
+    _load_dotenv()
+    return load()
+
+
+def given(name: str) -> str | None:
+    """The value of a variable in the environment or `.env`; None if unset or empty."""
+    _load_dotenv()
+    return os.environ.get(name) or None
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """A copy of this process's environment, with changes, for a child process."""
+    return {**os.environ, **changes}
+
+
+def load() -> Settings:
+    """Read and check the environment; raises `SettingsError` naming all problems together."""
+    env = Env(eager=False)
+    settings = _read(env)
+    problems = [*_unreadable(env), *_contradictions(settings)]
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def _load_dotenv() -> None:
+    if os.environ.get("APP_ENV") != "test":
+        load_dotenv(".env", override=False)
+
+
+def _read(env: Env) -> Settings:
+    app_env = cast(
+        "AppEnv",
+        env.str(
+            "APP_ENV",
+            "development",
+            validate=validate.OneOf(["development", "test", "production"]),
+        ),
+    )
+    positive = validate.Range(min=1)
+    redis_url = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
+    return Settings(
+        app_env=app_env,
+        instance=env.str("INSTANCE", app_env, validate=validate.Regexp(r"^[a-z0-9-]{1,40}$")),
+        log_level=env.str("LOG_LEVEL", "INFO"),
+        database_url=_psycopg(env.str("DATABASE_URL", "postgresql://127.0.0.1:5432/orders")),
+        database_pooler=env.str(
+            "DATABASE_POOLER", "none", validate=validate.OneOf(["none", "transaction"])
+        ),
+        redis_url=redis_url,
+        celery_broker_url=env.str("CELERY_BROKER_URL", "") or redis_url,
+        secret_key=env.str("SECRET_KEY", _DEFAULT_SECRET),
+        secret_key_fallbacks=_several(env, "SECRET_KEY_FALLBACKS"),
+        order_token_keys=_several(env, "ORDER_TOKEN_KEYS", _DEFAULT_SECRET),
+        field_keys=_several(env, "FIELD_KEYS", _DEFAULT_FIELD_KEY),
+        stripe_secret_key=env.str("STRIPE_SECRET_KEY", ""),
+        stripe_publishable_key=env.str("STRIPE_PUBLISHABLE_KEY", ""),
+        stripe_webhook_secret=_several(env, "STRIPE_WEBHOOK_SECRET"),
+        stripe_api_base=env.str("STRIPE_API_BASE", "https://api.stripe.com").rstrip("/"),
+        stripe_account=env.str("STRIPE_ACCOUNT", ""),
+        smtp_url=env.str("SMTP_URL", "smtp://127.0.0.1:1025"),
+        mail_from=env.str("MAIL_FROM", "shop@orders.example"),
+        shop_name=env.str("SHOP_NAME", "The Shop"),
+        public_url=env.str("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/"),
+        order_page_url=env.str("ORDER_PAGE_URL", ""),
+        max_body_bytes=env.int("MAX_BODY_BYTES", 65_536, validate=positive),
+        web_threads=env.int("WEB_THREADS", 16, validate=positive),
+        worker_threads=env.int("WORKER_THREADS", 8, validate=positive),
+        trusted_proxies=env.int("TRUSTED_PROXIES", 0, validate=validate.Range(min=0)),
+        reservation_ttl_seconds=env.int("RESERVATION_TTL_SECONDS", 900, validate=positive),
+        reservation_extension_seconds=env.int(
+            "RESERVATION_EXTENSION_SECONDS", 600, validate=positive
+        ),
+        sweep_period_seconds=env.int("SWEEP_PERIOD_SECONDS", 15, validate=positive),
+        start_payment_wait_seconds=env.float(
+            "START_PAYMENT_WAIT_SECONDS", 3.0, validate=validate.Range(min=0, max=30)
+        ),
+        job_lease_seconds=env.int("JOB_LEASE_SECONDS", 60, validate=positive),
+        job_backoff_cap_seconds=env.int("JOB_BACKOFF_CAP_SECONDS", 900, validate=positive),
+        relay_period_seconds=env.float(
+            "RELAY_PERIOD_SECONDS", 1.0, validate=validate.Range(min=0.05)
+        ),
+    )
+
+
+def _several(env: Env, name: str, default: str = "") -> tuple[str, ...]:
+    """Read a comma-separated variable; the first value is the one in use, the rest are older."""
+    return tuple(part.strip() for part in env.str(name, default).split(",") if part.strip())
+
+
+def _psycopg(url: str) -> str:
+    """Name the driver, whichever of the usual spellings the host hands out."""
+    for scheme in ("postgres://", "postgresql://"):
+        if url.startswith(scheme):
+            return "postgresql+psycopg://" + url.removeprefix(scheme)
+    return url
+
+
+def _unreadable(env: Env) -> Iterator[str]:
+    try:
+        env.seal()
+    except EnvValidationError as error:
+        messages = cast("Mapping[str, Any]", error.error_messages)
+        for name, found in messages.items():
+            yield f"{name}: {' '.join(str(line) for line in found)}"
+
+
+def _contradictions(settings: Settings) -> Iterator[str]:
+    yield from _malformed(settings)
+    if settings.is_production:
+        yield from _not_for_production(settings)
+    elif "_live_" in settings.stripe_secret_key + settings.stripe_publishable_key:
+        yield "STRIPE_SECRET_KEY: a live key outside production would move real money"
+
+
+def _malformed(settings: Settings) -> Iterator[str]:
+    if not settings.database_url.startswith("postgresql+psycopg://"):
+        yield "DATABASE_URL: must be a postgresql:// URL"
+    for name in ("redis_url", "celery_broker_url"):
+        if urlsplit(getattr(settings, name)).scheme not in ("redis", "rediss", "unix"):
+            yield f"{name.upper()}: must be a redis:// or rediss:// URL"
+    if urlsplit(settings.smtp_url).scheme not in ("smtp", "smtps"):
+        yield "SMTP_URL: must be an smtp:// or smtps:// URL"
+    for key in settings.field_keys:
+        if not _is_fernet_key(key):
+            yield "FIELD_KEYS: each key must be 32 bytes in url-safe base64"
+            break
+
+
+def _is_fernet_key(key: str) -> bool:
+    try:
+        Fernet(key)
+    except ValueError:
+        return False
+    return True
+
+
+def _not_for_production(settings: Settings) -> Iterator[str]:
+    yield from _own_secrets_missing(settings)
+    if "_live_" not in settings.stripe_secret_key:
+        yield "STRIPE_SECRET_KEY: production needs a live key"
+    if "_live_" not in settings.stripe_publishable_key:
+        yield "STRIPE_PUBLISHABLE_KEY: production needs a live key"
+    if not settings.stripe_webhook_secret:
+        yield "STRIPE_WEBHOOK_SECRET: without it no webhook can be trusted"
+    for name in ("stripe_api_base", "public_url"):
+        if urlsplit(getattr(settings, name)).scheme != "https":
+            yield f"{name.upper()}: must be https in production"
+    for name in ("DATABASE_URL", "REDIS_URL", "SMTP_URL", "MAIL_FROM"):
+        if not os.environ.get(name):
+            yield f"{name}: must be set in production"
+
+
+def _own_secrets_missing(settings: Settings) -> Iterator[str]:
+    secrets = {"SECRET_KEY": (settings.secret_key,), "ORDER_TOKEN_KEYS": settings.order_token_keys}
+    for name, keys in secrets.items():
+        if any(key == _DEFAULT_SECRET or len(key) < _MIN_SECRET_LENGTH for key in keys):
+            yield f"{name}: set your own, of at least {_MIN_SECRET_LENGTH} characters"
+    if _DEFAULT_FIELD_KEY in settings.field_keys:
+        yield "FIELD_KEYS: set your own"
