@@ -1,0 +1,174 @@
+"""A server of a wheel as our own foreground child on loopback, whose data survive its end."""
+
+import errno
+import importlib.util
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from sandbox.tether import Account, tethered
+
+HOST = "127.0.0.1"
+ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C"}  # nothing of ours leaks into a server
+_BELOW_EPHEMERAL = range(20_000, 32_000)  # no outgoing connection takes a port from here
+_START_SECONDS = 60
+_STOP_SECONDS = 20
+_POLL_SECONDS = 0.02
+
+
+class ServerError(Exception):
+    """A server cannot be started; the message says which, why, and what to do."""
+
+
+def free_port(preferred: int | None = None) -> int:
+    """`preferred` or the next port above it that is free on loopback; without it, any free one."""
+    first = preferred or secrets.choice(_BELOW_EPHEMERAL)
+    return next(port for port in range(first, 65_536) if _is_free(port))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                return False
+            raise
+    return True
+
+
+def package(name: str) -> Path:
+    spec = importlib.util.find_spec(name)
+    if spec is None or not spec.origin:
+        raise ServerError(f"The package {name} is not installed: make run installs it.")
+    return Path(spec.origin).parent
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace `path` at once by a file that only its owner can read."""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
+        file.write(text)
+    Path(file.name).replace(path)
+
+
+class Server(ABC):
+    """One server process on 127.0.0.1 whose data stay in `directory`; also a context manager."""
+
+    name: str
+    stop_signal = signal.SIGTERM
+    account: Account | None = None
+
+    def __init__(self, directory: Path, port: int | None = None) -> None:
+        self.directory = directory.absolute()
+        self.port = port or free_port()
+        self.log = self.directory / f"{self.name}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log_start = 0
+
+    @property
+    @abstractmethod
+    def url(self) -> str:
+        """The address with the password in it."""
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process and self.running else None
+
+    def start(self) -> None:
+        """Return once the server answers, or raise ServerError with the last words of its log."""
+        if self.running:
+            return
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.prepare()
+        self.launch()
+        deadline = time.monotonic() + _START_SECONDS
+        while not self.answers():
+            if time.monotonic() > deadline:
+                self.kill()
+                raise ServerError(f"{self.name} did not answer in {_START_SECONDS} s: {self.log}")
+            if self.pid is None:
+                self.recover()
+            time.sleep(_POLL_SECONDS)
+
+    def stop(self) -> None:
+        """End the server in order; one that does not end in time is killed."""
+        if self._process and self.running:
+            self._process.send_signal(self.stop_signal)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_STOP_SECONDS)
+        self.kill()
+
+    def kill(self) -> None:
+        """End the server as a power cut would."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+
+    def destroy(self) -> None:
+        """Stop the server and remove its data."""
+        self.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Make everything that the first start needs; nothing at later starts."""
+
+    @abstractmethod
+    def command(self) -> list[str]:
+        """The command line, free of secrets."""
+
+    @abstractmethod
+    def answers(self) -> bool: ...
+
+    def configuration(self) -> str:
+        """What the server reads from its standard input."""
+        return ""
+
+    def recover(self) -> None:
+        """The server ended while it was starting."""
+        lines = self.last_words().splitlines()[-5:]
+        raise ServerError("\n  ".join([f"{self.name} does not start ({self.log}):", *lines]))
+
+    def last_words(self) -> str:
+        """What the server wrote to its log since its last launch."""
+        return self.log.read_bytes()[self._log_start :].decode(errors="replace")
+
+    def launch(self) -> None:
+        with self.log.open("ab") as log:
+            self._log_start = log.tell()
+            self._process = process = self._spawn(log.fileno())
+        if process.stdin:
+            with suppress(BrokenPipeError), process.stdin:
+                process.stdin.write(self.configuration().encode())
+
+    def _spawn(self, log: int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            tethered(self.command(), self.stop_signal, self.account),
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            env=ENVIRONMENT,
+            process_group=0,  # a Ctrl-C in the terminal is for us; we stop our children in order
+        )
