@@ -1,0 +1,76 @@
+"""The declarative base and the one `db` that carries engine and session in web and worker."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import BigInteger, DateTime, Identity, MetaData, Text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, mapped_column, registry
+
+from settings import Settings
+
+BigId = Annotated[int, mapped_column(BigInteger, Identity(), primary_key=True)]
+Json = dict[str, Any]
+
+
+class Base(DeclarativeBase):
+    # Flask-SQLAlchemy copies this body into a base of its own, so both share one registry.
+    registry = registry(
+        metadata=MetaData(
+            naming_convention={
+                "pk": "pk_%(table_name)s",
+                "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+                "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+                "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+                "ck": "ck_%(table_name)s_%(constraint_name)s",
+            }
+        ),
+        type_annotation_map={
+            int: BigInteger,
+            str: Text,
+            datetime: DateTime(timezone=True),
+            Json: JSONB,
+        },
+    )
+
+
+db = SQLAlchemy(
+    model_class=Base, session_options={"expire_on_commit": False}, disable_autonaming=True
+)
+
+
+def connect(app: Flask, settings: Settings, *, pool_size: int, pool_timeout: float) -> None:
+    """Give the app its engine: bounded pool, and a bound on every statement and lock wait."""
+    app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
+        "pool_size": pool_size,
+        "max_overflow": 0,
+        "pool_timeout": pool_timeout,
+        "pool_recycle": 1800,
+        "pool_pre_ping": True,
+        "connect_args": _connect_args(settings),
+    }
+    db.init_app(app)
+
+
+def _connect_args(settings: Settings) -> dict[str, Any]:
+    arguments: dict[str, Any] = {
+        "connect_timeout": 3,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 15_000,
+        "application_name": f"orders-{settings.instance}",
+    }
+    if settings.database_pooler == "transaction":
+        # A transaction pooler hands each transaction another server: nothing may outlive it,
+        # and the bounds below come by ALTER ROLE.
+        arguments["prepare_threshold"] = None
+    else:
+        arguments["options"] = (
+            "-c statement_timeout=5000 -c lock_timeout=2000"
+            " -c idle_in_transaction_session_timeout=10000 -c timezone=UTC"
+        )
+    return arguments

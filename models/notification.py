@@ -1,0 +1,86 @@
+"""Mails to customers: one row for each (order, kind, recipient), sent by a worker."""
+
+import secrets
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from models import job, journal
+from models.base import Base, BigId
+from models.session import now
+
+STATES: journal.StateTable = {
+    "staged": frozenset({"sent", "failed"}),
+    "sent": frozenset(),
+    "failed": frozenset({"sent"}),
+}
+
+
+class Notification(Base):
+    __tablename__ = "notification"
+    __table_args__ = (
+        UniqueConstraint("order_id", "kind", "recipient"),
+        CheckConstraint("state IN ('staged', 'sent', 'failed')", name="state"),
+    )
+
+    id: Mapped[BigId]
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"))
+    kind: Mapped[str]
+    recipient: Mapped[str]
+    state: Mapped[str] = mapped_column(default="staged")
+    message_id: Mapped[str]
+    """The local part of the Message-ID: fixed here, so a mail that comes twice is one mail."""
+    created_at: Mapped[datetime] = mapped_column(default=now())
+    sent_at: Mapped[datetime | None]
+
+
+def stage(session: Session, order_id: int, kind: str, recipient: str) -> None:
+    """Have this mail sent once; a second call for the same changes nothing."""
+    notification_id = session.scalar(
+        insert(Notification)
+        .values(
+            order_id=order_id,
+            kind=kind,
+            recipient=recipient,
+            message_id=f"{kind}.{order_id}.{secrets.token_hex(8)}",
+        )
+        .on_conflict_do_nothing()
+        .returning(Notification.id)
+    )
+    if notification_id is not None:
+        job.stage(
+            session,
+            "notifications.send",
+            key=f"mail:{notification_id}",
+            order_id=order_id,
+            notification_id=notification_id,
+        )
+
+
+def unsent(session: Session, notification_id: int) -> Notification | None:
+    """The mail, if it still has to go out."""
+    return session.scalar(
+        select(Notification).where(
+            Notification.id == notification_id, Notification.state == "staged"
+        )
+    )
+
+
+def mark_sent(session: Session, notification_id: int) -> None:
+    mail = session.get_one(Notification, notification_id)
+    journal.move(
+        session,
+        mail,
+        STATES,
+        "sent",
+        who="worker",
+        why="the mail server took it",
+        sent_at=now(),
+    )
+
+
+def mark_failed(session: Session, notification_id: int, why: str) -> None:
+    mail = session.get_one(Notification, notification_id)
+    journal.move(session, mail, STATES, "failed", who="worker", why=why)

@@ -1,0 +1,339 @@
+"""Orders: placed whole, closed in steps, paid once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship, selectinload
+
+import settings
+from models import journal, notification, stock
+from models.base import Base, BigId
+from models.session import now, signal_after_commit
+from models.tokens import new_order_number
+
+STATES: journal.StateTable = {
+    "pending": frozenset({"paid", "expired", "cancelled"}),
+    "expired": frozenset({"paid"}),
+    "cancelled": frozenset({"paid"}),
+    "paid": frozenset(),
+}
+
+
+class UnknownSkuError(Exception):
+    """No such item is for sale; `skus` names them."""
+
+    def __init__(self, skus: Sequence[str]) -> None:
+        super().__init__(f"unknown SKUs: {', '.join(skus)}")
+        self.skus = list(skus)
+
+
+class WrongCurrencyError(Exception):
+    """The items of `skus` are not sold in the order's currency."""
+
+    def __init__(self, skus: Sequence[str]) -> None:
+        super().__init__(f"not sold in that currency: {', '.join(skus)}")
+        self.skus = list(skus)
+
+
+class PriceChangedError(Exception):
+    """The catalogue's prices differ from the buyer's; `prices` are the true ones by SKU."""
+
+    def __init__(self, prices: Mapping[str, int]) -> None:
+        super().__init__(f"prices changed: {', '.join(prices)}")
+        self.prices = dict(prices)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewLine:
+    sku: str
+    unit_price_minor: int
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewOrder:
+    """What a buyer asks for; `addresses` by kind, `shipping` and perhaps `billing`."""
+
+    email: str
+    currency: str
+    lines: Sequence[NewLine]
+    addresses: Mapping[str, Mapping[str, Any]]
+    user_id: int | None = None
+    guest_hash: bytes | None = None
+
+
+class Order(Base):
+    __tablename__ = "orders"
+    __table_args__ = (
+        CheckConstraint("state IN ('pending', 'paid', 'expired', 'cancelled')", name="state"),
+        CheckConstraint("fulfilment IN ('none', 'shipped', 'delivered')", name="fulfilment"),
+        CheckConstraint("closing IN ('expired', 'cancelled')", name="closing"),
+        CheckConstraint("closing IS NULL OR state = 'pending'", name="closing_only_pending"),
+        CheckConstraint("total_minor > 0", name="total_positive"),
+        Index(
+            "ix_orders_expiring",
+            "expires_at",
+            postgresql_where=text("state = 'pending' AND closing IS NULL"),
+        ),
+        Index(None, "user_id"),
+    )
+
+    id: Mapped[BigId]
+    order_number: Mapped[str] = mapped_column(unique=True)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("user_account.id"))
+    email: Mapped[str]
+    guest_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
+    token_version: Mapped[int] = mapped_column(default=1)
+    currency: Mapped[str] = mapped_column(String(3))
+    total_minor: Mapped[int]
+    state: Mapped[str] = mapped_column(default="pending")
+    closing: Mapped[str | None]
+    fulfilment: Mapped[str] = mapped_column(default="none")
+    stock_shortage: Mapped[bool] = mapped_column(default=False)
+    needs_review: Mapped[bool] = mapped_column(default=False)
+    disputed: Mapped[bool] = mapped_column(default=False)
+    is_extended: Mapped[bool] = mapped_column(default=False)
+    expires_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(default=now())
+    paid_at: Mapped[datetime | None]
+
+    lines: Mapped[list["OrderItem"]] = relationship(order_by="OrderItem.id", lazy="raise")
+    addresses: Mapped[list["Address"]] = relationship(order_by="Address.id", lazy="raise")
+
+    @property
+    def status(self) -> str:
+        """The one word that clients see."""
+        return self.state if self.fulfilment == "none" else self.fulfilment
+
+
+class OrderItem(Base):
+    """A line, with the item as it was when it was ordered."""
+
+    __tablename__ = "order_item"
+    __table_args__ = (
+        CheckConstraint("quantity > 0", name="quantity_positive"),
+        Index(None, "order_id"),
+    )
+
+    id: Mapped[BigId]
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"))
+    item_id: Mapped[int] = mapped_column(ForeignKey("stock_item.id"))
+    product_title: Mapped[str]
+    product_sku: Mapped[str]
+    product_status: Mapped[str]
+    unit_price_minor: Mapped[int]
+    quantity: Mapped[int]
+
+
+class Address(Base):
+    __tablename__ = "address"
+    __table_args__ = (
+        UniqueConstraint("order_id", "kind"),
+        CheckConstraint("kind IN ('shipping', 'billing')", name="kind"),
+    )
+
+    id: Mapped[BigId]
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"))
+    kind: Mapped[str]
+    name: Mapped[str | None]
+    line1: Mapped[str]
+    line2: Mapped[str | None]
+    city: Mapped[str]
+    region: Mapped[str | None]
+    postal_code: Mapped[str]
+    country: Mapped[str] = mapped_column(String(2))
+    phone: Mapped[str | None]
+
+
+def place(session: Session, new: NewOrder, *, who: str) -> Order:
+    """Store the whole order and hold its stock, or raise and leave nothing.
+
+    Raises `UnknownSkuError`, `WrongCurrencyError`, `PriceChangedError` and
+    `stock.OutOfStockError`; after any of them the transaction must be rolled back.
+    """
+    items = stock.find(session, [line.sku for line in new.lines])
+    _check_lines(new, items)
+    order = Order(
+        order_number=new_order_number(),
+        user_id=new.user_id,
+        email=new.email,
+        guest_hash=new.guest_hash,
+        currency=new.currency,
+        total_minor=sum(line.unit_price_minor * line.quantity for line in new.lines),
+        expires_at=now() + timedelta(seconds=settings.current().reservation_ttl_seconds),
+        lines=[_order_item(line, items[line.sku]) for line in new.lines],
+        addresses=[Address(kind=kind, **fields) for kind, fields in new.addresses.items()],
+    )
+    session.add(order)
+    session.flush()
+    stock.hold(session, order.id, _summed(new.lines, items), who=who)
+    journal.write(session, order, "order.placed", None, "pending", who=who, why="placed")
+    return order
+
+
+def _check_lines(new: NewOrder, items: Mapping[str, stock.StockItem]) -> None:
+    if unknown := sorted({line.sku for line in new.lines} - items.keys()):
+        raise UnknownSkuError(unknown)
+    if foreign := sorted(sku for sku, item in items.items() if item.currency != new.currency):
+        raise WrongCurrencyError(foreign)
+    true_prices = {
+        line.sku: items[line.sku].unit_price_minor
+        for line in new.lines
+        if line.unit_price_minor != items[line.sku].unit_price_minor
+    }
+    if true_prices:
+        raise PriceChangedError(true_prices)
+
+
+def _order_item(line: NewLine, item: stock.StockItem) -> OrderItem:
+    return OrderItem(
+        item_id=item.id,
+        product_title=item.title,
+        product_sku=item.sku,
+        product_status=item.status,
+        unit_price_minor=item.unit_price_minor,
+        quantity=line.quantity,
+    )
+
+
+def _summed(lines: Sequence[NewLine], items: Mapping[str, stock.StockItem]) -> dict[int, int]:
+    wanted: dict[int, int] = {}
+    for line in lines:
+        item_id = items[line.sku].id
+        wanted[item_id] = wanted.get(item_id, 0) + line.quantity
+    return wanted
+
+
+def load(session: Session, order_id: int) -> Order | None:
+    """The order with its lines and addresses."""
+    return session.scalar(
+        select(Order)
+        .where(Order.id == order_id)
+        .options(selectinload(Order.lines), selectinload(Order.addresses))
+    )
+
+
+def timeline(session: Session, order_id: int) -> Sequence[journal.JournalEntry]:
+    """The journal of the order, oldest first."""
+    return session.scalars(
+        select(journal.JournalEntry)
+        .where(journal.JournalEntry.order_id == order_id)
+        .order_by(journal.JournalEntry.id)
+    ).all()
+
+
+def lock(session: Session, order_id: int) -> Order:
+    """The order, locked first of all rows of its house; raises NoResultFound."""
+    return session.scalars(
+        select(Order)
+        .where(Order.id == order_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    ).one()
+
+
+def overdue(session: Session, limit: int) -> Sequence[int]:
+    """Orders whose hold has run out and that nobody is closing yet, oldest first."""
+    return session.scalars(
+        select(Order.id)
+        .where(Order.state == "pending", Order.closing.is_(None), Order.expires_at <= now())
+        .order_by(Order.expires_at)
+        .limit(limit)
+    ).all()
+
+
+def extend(session: Session, order: Order) -> bool:
+    """Give a running payment attempt more time, once in an order's life."""
+    longer = timedelta(seconds=settings.current().reservation_extension_seconds)
+    extended = session.scalar(
+        update(Order)
+        .where(Order.id == order.id, Order.state == "pending", Order.is_extended.is_(False))
+        .values(is_extended=True, expires_at=now() + longer)
+        .returning(Order.id)
+        .execution_options(synchronize_session=False)
+    )
+    if extended is not None:
+        journal.write(
+            session, order, "order.extended", None, None, who="system", why="a payment is running"
+        )
+    return extended is not None
+
+
+def begin_closing(session: Session, order: Order, to: str, *, who: str, why: str) -> bool:
+    """Mark the order as about to end `expired` or `cancelled`: from here no payment can start."""
+    marked = session.scalar(
+        update(Order)
+        .where(Order.id == order.id, Order.state == "pending", Order.closing.is_(None))
+        .values(closing=to)
+        .returning(Order.id)
+        .execution_options(synchronize_session=False)
+    )
+    if marked is not None:
+        session.refresh(order)
+        journal.write(session, order, "order.closing", None, to, who=who, why=why)
+        signal_after_commit(session, f"order:{order.id}")
+    return marked is not None
+
+
+def end_closing(session: Session, order: Order, *, who: str, why: str) -> bool:
+    """End a closing order and release its hold; no payment of it may be live any more."""
+    to = order.closing
+    if to is None or not journal.move(session, order, STATES, to, who=who, why=why, closing=None):
+        return False
+    stock.release(session, order.id, who=who)
+    signal_after_commit(session, f"order:{order.id}")
+    return True
+
+
+def pay(session: Session, order: Order, *, who: str, why: str) -> bool:
+    """Make the order paid, take its stock and stage its confirmation; False if it is paid.
+
+    Money that comes after the order has ended is kept if its goods can be held again;
+    otherwise the order is completed with `stock_shortage` for staff.
+    """
+    was_pending = order.state == "pending"
+    if not journal.move(
+        session, order, STATES, "paid", who=who, why=why, closing=None, paid_at=now()
+    ):
+        return False
+    if not (was_pending or _hold_again(session, order, who=who)):
+        order.stock_shortage = True
+        journal.write(
+            session, order, "order.stock_shortage", None, None, who=who, why="paid after its hold"
+        )
+    stock.take(session, order.id, who=who)
+    notification.stage(session, order.id, "order_paid", order.email)
+    signal_after_commit(session, f"order:{order.id}")
+    return True
+
+
+def _hold_again(session: Session, order: Order, *, who: str) -> bool:
+    lines = session.scalars(select(OrderItem).where(OrderItem.order_id == order.id))
+    wanted: dict[int, int] = {}
+    for line in lines:
+        wanted[line.item_id] = wanted.get(line.item_id, 0) + line.quantity
+    try:
+        with session.begin_nested():
+            stock.hold(session, order.id, wanted, who=who)
+    except stock.OutOfStockError:
+        return False
+    return True
+
+
+def flag_for_review(session: Session, order: Order, *, who: str, why: str) -> None:
+    """Ask for a person: something about this order's money does not add up."""
+    order.needs_review = True
+    journal.write(session, order, "order.needs_review", None, None, who=who, why=why)

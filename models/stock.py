@@ -1,0 +1,243 @@
+"""Stock items, holds on them, and the movements that account for every unit.
+
+A hold is made when an order is placed, taken when it is paid, released when it ends unpaid.
+Each is one statement that locks its rows in id order, so baskets in opposite order cannot
+deadlock, and that moves all lines or none.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    String,
+    UniqueConstraint,
+    bindparam,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.types import BigInteger
+
+from models import journal
+from models.base import Base, BigId
+from models.session import now
+
+
+class OutOfStockError(Exception):
+    """Not every line could be held; nothing is. `item_ids` are the ones that fell short."""
+
+    def __init__(self, item_ids: Sequence[int]) -> None:
+        super().__init__(f"not enough stock of items {list(item_ids)}")
+        self.item_ids = list(item_ids)
+
+
+class StockItem(Base):
+    __tablename__ = "stock_item"
+    __table_args__ = (
+        CheckConstraint("status IN ('available', 'reserved', 'sold', 'archived')", name="status"),
+        CheckConstraint("0 <= held AND held <= stock", name="held_within_stock"),
+        CheckConstraint("unit_price_minor >= 0", name="price_not_negative"),
+        CheckConstraint("NOT is_unique OR stock IN (0, 1)", name="unique_stock"),
+        CheckConstraint(
+            "status = 'archived' OR CASE WHEN is_unique THEN"
+            " (status = 'available') = (stock = 1 AND held = 0)"
+            " AND (status = 'reserved') = (stock = 1 AND held = 1)"
+            " AND (status = 'sold') = (stock = 0)"
+            " ELSE status = 'available' END",
+            name="status_agrees_with_stock",
+        ),
+    )
+
+    id: Mapped[BigId]
+    sku: Mapped[str] = mapped_column(unique=True)
+    title: Mapped[str]
+    unit_price_minor: Mapped[int]
+    currency: Mapped[str] = mapped_column(String(3))
+    stock: Mapped[int]
+    held: Mapped[int] = mapped_column(default=0)
+    status: Mapped[str] = mapped_column(default="available")
+    is_unique: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(default=now())
+
+    @property
+    def available(self) -> int:
+        """The number of units that an order placed now could hold."""
+        return self.stock - self.held if self.status == "available" else 0
+
+
+class Reservation(Base):
+    """One line's hold on one item."""
+
+    __tablename__ = "reservation"
+    __table_args__ = (
+        UniqueConstraint("order_id", "item_id"),
+        CheckConstraint("quantity > 0", name="quantity_positive"),
+        CheckConstraint("state IN ('active', 'taken', 'released')", name="state"),
+        Index("ix_reservation_active", "item_id", postgresql_where=text("state = 'active'")),
+    )
+
+    id: Mapped[BigId]
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"))
+    item_id: Mapped[int] = mapped_column(ForeignKey("stock_item.id"))
+    quantity: Mapped[int]
+    state: Mapped[str] = mapped_column(default="active")
+
+
+class StockMovement(Base):
+    """Append-only; of an item, `stock_delta` sums up to its stock and `held_delta` to its holds."""
+
+    __tablename__ = "stock_movement"
+    __table_args__ = (Index(None, "item_id", "id"), Index(None, "order_id"))
+
+    id: Mapped[BigId]
+    item_id: Mapped[int] = mapped_column(ForeignKey("stock_item.id"))
+    order_id: Mapped[int | None] = mapped_column(ForeignKey("orders.id"))
+    stock_delta: Mapped[int]
+    held_delta: Mapped[int]
+    reason: Mapped[str]
+    who: Mapped[str]
+    at: Mapped[datetime] = mapped_column(default=now())
+
+
+def create(
+    session: Session,
+    *,
+    sku: str,
+    title: str,
+    unit_price_minor: int,
+    currency: str,
+    stock: int,
+    is_unique: bool = False,
+    who: str,
+) -> StockItem:
+    """Add an item to the catalogue; its first units are its first movement."""
+    item = StockItem(
+        sku=sku,
+        title=title,
+        unit_price_minor=unit_price_minor,
+        currency=currency,
+        stock=stock,
+        is_unique=is_unique,
+        status="sold" if is_unique and stock == 0 else "available",
+    )
+    session.add(item)
+    session.flush()
+    session.add(
+        StockMovement(item_id=item.id, stock_delta=stock, held_delta=0, reason="created", who=who)
+    )
+    journal.write(session, item, "stock_item.created", None, item.status, who=who, why="created")
+    return item
+
+
+def find(session: Session, skus: Sequence[str]) -> dict[str, StockItem]:
+    """The items of these SKUs that are for sale, by SKU; archived ones are not found."""
+    items = session.scalars(
+        select(StockItem).where(StockItem.sku.in_(skus), StockItem.status != "archived")
+    )
+    return {item.sku: item for item in items}
+
+
+def catalogue(session: Session) -> Sequence[StockItem]:
+    """All items that are not archived, by title."""
+    return session.scalars(
+        select(StockItem)
+        .where(StockItem.status != "archived")
+        .order_by(StockItem.title, StockItem.id)
+    ).all()
+
+
+# Only the clock is interpolated below, never a value (S608).
+# The UPDATE reads `locked`, so each row is locked, in id order, before it is judged and changed.
+_HOLD = text(f"""
+WITH wanted AS (
+    SELECT * FROM unnest(:item_ids, :quantities) AS wanted (item_id, quantity)
+), locked AS (
+    SELECT id FROM stock_item WHERE id = ANY (:item_ids) ORDER BY id FOR NO KEY UPDATE
+), held AS (
+    UPDATE stock_item SET
+        held = stock_item.held + wanted.quantity,
+        status = CASE WHEN is_unique THEN 'reserved' ELSE status END
+    FROM wanted JOIN locked ON locked.id = wanted.item_id
+    WHERE stock_item.id = wanted.item_id
+      AND stock_item.status = 'available'
+      AND stock_item.stock - stock_item.held >= wanted.quantity
+    RETURNING stock_item.id, wanted.quantity
+), reserved AS (
+    INSERT INTO reservation (order_id, item_id, quantity, state)
+    SELECT :order_id, id, quantity, 'active' FROM held
+    ON CONFLICT (order_id, item_id) DO UPDATE SET state = 'active'
+    WHERE reservation.state = 'released'
+), moved AS (
+    INSERT INTO stock_movement (item_id, order_id, stock_delta, held_delta, reason, who, at)
+    SELECT id, :order_id, 0, quantity, 'held', :who, {now()} FROM held
+)
+SELECT id FROM held
+""").bindparams(  # noqa: S608
+    bindparam("item_ids", type_=ARRAY(BigInteger)),
+    bindparam("quantities", type_=ARRAY(BigInteger)),
+)
+
+_END_HOLD = text(f"""
+WITH reserved AS (
+    SELECT item_id FROM reservation WHERE order_id = :order_id AND state = 'active'
+), locked AS (
+    SELECT id FROM stock_item WHERE id IN (SELECT item_id FROM reserved)
+    ORDER BY id FOR NO KEY UPDATE
+), ended AS (
+    UPDATE reservation SET state = :state
+    FROM locked
+    WHERE order_id = :order_id AND item_id = locked.id AND state = 'active'
+    RETURNING item_id, quantity
+), changed AS (
+    UPDATE stock_item SET
+        stock = stock - :taken * quantity,
+        held = held - quantity,
+        status = CASE WHEN NOT is_unique OR status = 'archived' THEN status
+                      WHEN :taken = 1 THEN 'sold' ELSE 'available' END
+    FROM ended WHERE stock_item.id = ended.item_id
+    RETURNING stock_item.id, quantity
+), moved AS (
+    INSERT INTO stock_movement (item_id, order_id, stock_delta, held_delta, reason, who, at)
+    SELECT id, :order_id, -(:taken * quantity), -quantity, :state, :who, {now()} FROM changed
+)
+SELECT count(*) FROM changed
+""").bindparams(bindparam("taken", type_=BigInteger))  # noqa: S608
+
+
+def hold(session: Session, order_id: int, wanted: Mapping[int, int], *, who: str) -> None:
+    """Hold `wanted` units by item id, all lines or none; else raises `OutOfStockError`.
+
+    `stock - held` cannot pass below zero and a unique piece is held by one order at most.
+    After the error the transaction must be rolled back.
+    """
+    item_ids = sorted(wanted)
+    held = session.scalars(
+        _HOLD,
+        {
+            "order_id": order_id,
+            "item_ids": item_ids,
+            "quantities": [wanted[item_id] for item_id in item_ids],
+            "who": who,
+        },
+    ).all()
+    if len(held) < len(item_ids):
+        raise OutOfStockError(sorted(set(item_ids) - set(held)))
+
+
+def take(session: Session, order_id: int, *, who: str) -> int:
+    """Turn the order's holds into sales; the number of items taken. A second call takes none."""
+    return _end_hold(session, order_id, "taken", who)
+
+
+def release(session: Session, order_id: int, *, who: str) -> int:
+    """Give the order's holds back; the number of items released. A second call releases none."""
+    return _end_hold(session, order_id, "released", who)
+
+
+def _end_hold(session: Session, order_id: int, state: str, who: str) -> int:
+    bind = {"order_id": order_id, "state": state, "taken": int(state == "taken"), "who": who}
+    return session.scalar(_END_HOLD, bind) or 0

@@ -1,0 +1,42 @@
+"""What opens an order: its number for people, and a token derived from its id."""
+
+import base64
+import hashlib
+import hmac
+import secrets
+
+import settings
+
+# Crockford's base 32: no I, L, O or U, so a number can be read out on the telephone.
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PREFIX = "ord_"
+
+
+def new_order_number() -> str:
+    """An order number nobody can guess: 60 random bits, as in `7K2M-Q9XW-4TRB`."""
+    return "-".join("".join(secrets.choice(_ALPHABET) for _ in range(4)) for _ in range(3))
+
+
+def order_token(order_id: int, version: int) -> str:
+    """The token of an order: derived, never stored; raising the version revokes it."""
+    return _derive(settings.current().order_token_keys[0], order_id, version)
+
+
+def opens(token: str, order_id: int, version: int) -> bool:
+    """Whether `token` is that order's, under the present or an older key, in constant time."""
+    given = token.encode()
+    fits = [
+        hmac.compare_digest(given, _derive(key, order_id, version).encode())
+        for key in settings.current().order_token_keys
+    ]
+    return any(fits)
+
+
+def guest_hash(guest_id: str) -> bytes:
+    """What an order keeps of the random id in a guest's session cookie."""
+    return hashlib.sha256(guest_id.encode()).digest()
+
+
+def _derive(key: str, order_id: int, version: int) -> str:
+    digest = hmac.digest(key.encode(), f"order:{order_id}:{version}".encode(), "sha256")
+    return _PREFIX + base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
