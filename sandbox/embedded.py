@@ -1,6 +1,7 @@
 """A server of a wheel as our own foreground child on loopback, whose data survive its end."""
 
 import errno
+import fcntl
 import importlib.util
 import os
 import secrets
@@ -11,7 +12,8 @@ import subprocess
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -20,7 +22,7 @@ from sandbox.tether import Account, tethered
 HOST = "127.0.0.1"
 ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C"}  # nothing of ours leaks into a server
 _BELOW_EPHEMERAL = range(20_000, 32_000)  # no outgoing connection takes a port from here
-_START_SECONDS = 60
+_START_SECONDS = 30
 _STOP_SECONDS = 20
 _POLL_SECONDS = 0.02
 
@@ -90,19 +92,13 @@ class Server(ABC):
 
     def start(self) -> None:
         """Return once the server answers, or raise ServerError with the last words of its log."""
-        if self.running:
-            return
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.prepare()
-        self.launch()
-        deadline = time.monotonic() + _START_SECONDS
-        while not self.answers():
-            if time.monotonic() > deadline:
-                self.kill()
-                raise ServerError(f"{self.name} did not answer in {_START_SECONDS} s: {self.log}")
-            if self.pid is None:
-                self.recover()
-            time.sleep(_POLL_SECONDS)
+        if not self.running:
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            deadline = time.monotonic() + _START_SECONDS
+            with self._directory_locked(deadline) as lock:
+                self.prepare()
+                self._launch(lock)
+            self._await_answer(deadline)
 
     def stop(self) -> None:
         """End the server in order; one that does not end in time is killed."""
@@ -145,24 +141,32 @@ class Server(ABC):
         """What the server reads from its standard input."""
         return ""
 
-    def recover(self) -> None:
-        """The server ended while it was starting."""
-        lines = self.last_words().splitlines()[-5:]
-        raise ServerError("\n  ".join([f"{self.name} does not start ({self.log}):", *lines]))
+    @contextmanager
+    def _directory_locked(self, deadline: float) -> Iterator[int]:
+        """The server inherits this lock: nobody has it before the last of its processes is gone."""
+        with (self.directory / "lock").open("w") as lock:
+            while not _locks(lock.fileno()):
+                if time.monotonic() > deadline:
+                    raise ServerError(f"{self.name} runs already in {self.directory}.")
+                time.sleep(_POLL_SECONDS)
+            yield lock.fileno()
 
-    def last_words(self) -> str:
-        """What the server wrote to its log since its last launch."""
-        return self.log.read_bytes()[self._log_start :].decode(errors="replace")
+    def _await_answer(self, deadline: float) -> None:
+        while not self.answers():
+            if not self.running or time.monotonic() > deadline:
+                self.kill()
+                raise ServerError(f"{self.name} does not start ({self.log}):\n{self._last_words()}")
+            time.sleep(_POLL_SECONDS)
 
-    def launch(self) -> None:
+    def _launch(self, lock: int) -> None:
         with self.log.open("ab") as log:
             self._log_start = log.tell()
-            self._process = process = self._spawn(log.fileno())
+            self._process = process = self._spawn(log.fileno(), lock)
         if process.stdin:
             with suppress(BrokenPipeError), process.stdin:
                 process.stdin.write(self.configuration().encode())
 
-    def _spawn(self, log: int) -> subprocess.Popen[bytes]:
+    def _spawn(self, log: int, lock: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             tethered(self.command(), self.stop_signal, self.account),
             stdin=subprocess.PIPE,
@@ -170,5 +174,18 @@ class Server(ABC):
             stderr=log,
             cwd="/",
             env=ENVIRONMENT,
+            pass_fds=[lock],
             process_group=0,  # a Ctrl-C in the terminal is for us; we stop our children in order
         )
+
+    def _last_words(self) -> str:
+        written = self.log.read_bytes()[self._log_start :].decode(errors="replace")
+        return "\n".join(written.splitlines()[-5:])
+
+
+def _locks(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -6,7 +6,6 @@ widen the permissions of directories that are not theirs.
 
 import importlib.metadata
 import json
-import os
 import secrets
 import shutil
 import signal
@@ -94,7 +93,8 @@ class PostgreSQL(Server):
             self._home = unprivileged.home(self.directory, self.account)
         if not self._cluster.exists():
             self._create_cluster()
-        self._disown_reused_pid()
+        # The lock says that no process of this cluster lives; a reused pid would say that one does.
+        (self._cluster / "data" / "postmaster.pid").unlink(missing_ok=True)
 
     def command(self) -> list[str]:
         options = [f"--{name}={value}" for name, value in self._options.items()]
@@ -107,13 +107,6 @@ class PostgreSQL(Server):
         except psycopg.OperationalError:
             return False
         return True
-
-    def recover(self) -> None:
-        """Try again while the children of a killed server still hold its memory."""
-        if "shared memory block" in self.last_words():
-            self.launch()
-        else:
-            super().recover()
 
     def _create_cluster(self) -> None:
         """All or nothing: a cluster under its final name is complete."""
@@ -145,16 +138,6 @@ class PostgreSQL(Server):
         )
         if done.returncode:
             raise ServerError(f"{program} failed:\n{done.stderr.decode(errors='replace')}")
-
-    def _disown_reused_pid(self) -> None:
-        """A killed server's pid may be another's by now; PostgreSQL trusts that of its parent."""
-        pidfile = self._cluster / "data" / "postmaster.pid"
-        if not pidfile.exists():
-            return
-        pid, rest = pidfile.read_text().split("\n", 1)
-        process = Path("/proc", pid)
-        if process.exists() and (process / "cwd").resolve() != pidfile.parent:
-            pidfile.write_text(f"{os.getpid()}\n{rest}")
 
 
 class Valkey(Server):

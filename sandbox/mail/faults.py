@@ -12,11 +12,6 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "address": (str,),
     "seconds": (int, float),
 }
-    "kind": str,
-    "times": int,
-    "address": str,
-    "seconds": (int, float),
-}
 
 
 class FaultError(Exception):
