@@ -1,0 +1,123 @@
+"""flask-smorest on our terms: our parser, problem+json, and documentation true to both."""
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import flask_smorest
+from marshmallow import Schema as MarshmallowSchema
+
+from web import errors
+from web.errors import PROBLEM_JSON, PROBLEMS_PATH
+from web.fields import Money
+from web.parsing import JsonParser
+from web.problems import PROBLEMS
+from web.representations import Problem
+
+View = Callable[..., Any]
+Decorator = Callable[[View], View]
+
+API_CONFIG = {"API_TITLE": "Orders", "API_VERSION": "1.0.0", "OPENAPI_VERSION": "3.1.0"}
+
+_BODY_PROBLEMS = (
+    "malformed_json",
+    "invalid_body",
+    "missing_field",
+    "unknown_field",
+    "invalid_field",
+    "body_too_large",
+    "unsupported_media_type",
+)
+
+
+class Api(flask_smorest.Api):  # type: ignore[misc]
+    """The API of one app; its errors are problems, in its answers and in its documentation."""
+
+    ERROR_SCHEMA = Problem
+
+    def _init_spec(self, **options: Any) -> None:
+        super()._init_spec(**options)
+        self.register_field(Money, None, None)
+
+    def _register_error_handlers(self) -> None:
+        errors.register(self._app)
+
+    def _register_responses(self) -> None:
+        super()._register_responses()
+        failures = {status.name: status.phrase for status in HTTPStatus if status >= 400}  # noqa: PLR2004
+        for name, phrase in {**failures, "DEFAULT_ERROR": "Any other problem."}.items():
+            content = {PROBLEM_JSON: {"schema": self.ERROR_SCHEMA}}
+            response = {"description": phrase, "content": content}
+            self.spec.components.response(name, response, lazy=True)
+
+
+class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
+    """A blueprint whose bodies go through our parser and whose problems are documented."""
+
+    ARGUMENTS_PARSER = JsonParser()
+
+    if TYPE_CHECKING:
+
+        def route(self, rule: str, **options: Any) -> Decorator: ...
+        def doc(self, **members: Any) -> Decorator: ...
+
+    def arguments(
+        self, schema: MarshmallowSchema, *, location: str = "json", **options: Any
+    ) -> Decorator:
+        """Pass the view what `schema` reads from the request; what does not fit is a problem."""
+        is_body = location == "json"
+        document = self.problems(*(_BODY_PROBLEMS if is_body else ("invalid_parameter",)))
+        example = _example_of(schema) if is_body else {}
+        take: Decorator = super().arguments(schema, location=location, **{**example, **options})
+        return lambda view: take(document(view))
+
+    def response(
+        self, status_code: int, schema: MarshmallowSchema | None = None, **options: Any
+    ) -> Decorator:
+        """Show what the view returns as `schema` describes it."""
+        shown: Decorator = super().response(
+            status_code, schema, **{**_example_of(schema), **options}
+        )
+        return shown
+
+    def alt_response(
+        self, status_code: int, *, schema: MarshmallowSchema | None = None, **options: Any
+    ) -> Decorator:
+        """Document another answer of the view."""
+        documented: Decorator = super().alt_response(
+            status_code, schema=schema, **{**_example_of(schema), **options}
+        )
+        return documented
+
+    def problems(self, *codes: str) -> Decorator:
+        """Document which problems the view answers with; an unknown code is an error at once."""
+        responses: dict[int, Any] = {}
+        for code in codes:
+            status = PROBLEMS[code].status
+            examples = responses.setdefault(status, _no_problem_yet(status))
+            examples["content"][PROBLEM_JSON]["examples"][code] = {"value": problem_example(code)}
+        return self.doc(responses=responses)
+
+
+def problem_example(code: str) -> dict[str, object]:
+    """What a problem of this code looks like."""
+    kind = PROBLEMS[code]
+    return {
+        "type": f"{PROBLEMS_PATH}#{code}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": f"{kind.title}.",
+        "code": code,
+        "hint": kind.hint,
+        "request_id": "3c1f0a7e5b9d4e62",
+    }
+
+
+def _example_of(schema: MarshmallowSchema | None) -> Mapping[str, Any]:
+    example = getattr(schema, "example", None)
+    return {"example": example} if example else {}
+
+
+def _no_problem_yet(status: int) -> dict[str, Any]:
+    content = {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}
+    return {"description": HTTPStatus(status).phrase, "content": {PROBLEM_JSON: content}}

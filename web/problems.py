@@ -1,0 +1,133 @@
+"""Every way in which the API says no: the table that code, documentation and tests share."""
+
+from typing import NamedTuple
+
+
+class Kind(NamedTuple):
+    """What is always the same about one code: its status, its title, and what a client can do."""
+
+    status: int
+    title: str
+    hint: str
+
+
+PROBLEMS: dict[str, Kind] = {
+    "bad_request": Kind(
+        400, "Bad request", "Compare the request with the documentation of this endpoint."
+    ),
+    "malformed_json": Kind(
+        400,
+        "The body is not JSON",
+        "Send one JSON document in UTF-8, at most 1000 levels deep, no name twice in an object.",
+    ),
+    "invalid_body": Kind(
+        400, "The body is not valid", "`errors` lists each field and what is wrong with it."
+    ),
+    "missing_field": Kind(400, "A field is missing", "Add the fields that `errors` points to."),
+    "unknown_field": Kind(
+        400, "A field is not known here", "Check the spelling, or leave the field out."
+    ),
+    "invalid_field": Kind(400, "A field is not valid", "`errors` says what each field takes."),
+    "invalid_parameter": Kind(
+        400, "A query parameter or header is not valid", "`errors` says what each parameter takes."
+    ),
+    "items_empty": Kind(400, "The order has no items", "Send at least one item."),
+    "too_many_items": Kind(400, "The order has too many items", "Split it into several orders."),
+    "invalid_quantity": Kind(
+        400, "A quantity is not valid", "Send a JSON integer, neither a string nor a fraction."
+    ),
+    "invalid_price": Kind(
+        400,
+        "A price is not valid",
+        'Send a plain decimal like "19.99", with no more decimals than the currency has.',
+    ),
+    "invalid_email": Kind(
+        400, "An e-mail address is not valid", "Send one like guest@example.com."
+    ),
+    "unknown_currency": Kind(
+        400, "The currency is not known", "Send a code of ISO 4217 in capitals, like EUR."
+    ),
+    "unknown_country": Kind(
+        400, "The country is not known", "Send a two-letter code of ISO 3166 in capitals, like IE."
+    ),
+    "unknown_provider": Kind(
+        400, "The payment provider is not known", "Leave `provider` out for the shop's default."
+    ),
+    "guest_email_required": Kind(
+        400, "A guest must leave an e-mail address", "Send `guest_email`, or sign in."
+    ),
+    "idempotency_key_invalid": Kind(
+        400, "The Idempotency-Key is not valid", "Send 1 to 255 visible ASCII characters."
+    ),
+    "invalid_signature": Kind(
+        400,
+        "The webhook is not signed by the provider",
+        "Check the signing secret, the clock, and that no proxy changes the body.",
+    ),
+    "invalid_credentials": Kind(
+        401, "The credentials are not valid", "Check the name, the password or the key."
+    ),
+    "unauthorized_origin": Kind(
+        403, "Writes from this origin are not allowed", "Send them from a page of the shop."
+    ),
+    "not_found": Kind(
+        404, "Not found", "Check the address, and that the caller may see what it names."
+    ),
+    "method_not_allowed": Kind(
+        405, "The method is not allowed here", "Use one of the methods in the Allow header."
+    ),
+    "price_changed": Kind(
+        409, "A price has changed", "Show the customer the new prices and send the order again."
+    ),
+    "out_of_stock": Kind(
+        409, "Not enough in stock", "Lower the quantity or remove the items that are named."
+    ),
+    "being_bought": Kind(
+        409,
+        "Someone else is buying this piece",
+        "Try again after Retry-After: the piece may become free, or be sold.",
+    ),
+    "order_closing": Kind(
+        409, "The order is being closed", "Fetch the order to see how it ends, or place a new one."
+    ),
+    "order_closed": Kind(409, "The order is closed", "Place a new order."),
+    "already_paid": Kind(
+        409, "The order is paid already", "Fetch the order: nothing is left to pay."
+    ),
+    "request_in_progress": Kind(
+        409,
+        "A request with this Idempotency-Key is under way",
+        "Repeat the same request after Retry-After to get its answer.",
+    ),
+    "body_too_large": Kind(413, "The body is too large", "Send less."),
+    "unsupported_media_type": Kind(
+        415,
+        "The body must be JSON",
+        "Send the body as JSON with the header `Content-Type: application/json`.",
+    ),
+    "unknown_sku": Kind(422, "A product is not known", "Ask /catalog/ for what is on sale."),
+    "wrong_currency": Kind(
+        422, "A product is not sold in this currency", "Order in the currency of the catalogue."
+    ),
+    "amount_too_small": Kind(
+        422, "The total is too small to be charged", "Add items: providers have a minimum."
+    ),
+    "amount_too_large": Kind(
+        422, "The total is too large to be charged", "Split it into several orders."
+    ),
+    "idempotency_key_reused": Kind(
+        422,
+        "The Idempotency-Key belongs to another request",
+        "Use a new key for a new request, the same body for a repeated one.",
+    ),
+    "rate_limited": Kind(429, "Too many requests", "Slow down; try again after Retry-After."),
+    "internal_error": Kind(
+        500, "Something broke on our side", "Quote `request_id` when you report it."
+    ),
+    "busy": Kind(
+        503, "The shop is busy", "Try again after Retry-After, with the same Idempotency-Key."
+    ),
+    "not_ready": Kind(
+        503, "This process is not ready", "Send traffic elsewhere until it is; `checks` says why."
+    ),
+}

@@ -1,0 +1,214 @@
+"""What the API shows of its objects: the one description that answers and documentation share."""
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from marshmallow import INCLUDE, fields, validate
+
+from web.fields import Nested
+from web.schemas import Schema, about
+
+ORDER_STATUSES = (
+    "pending",
+    "paid",
+    "expired",
+    "cancelled",
+    "shipped",
+    "delivered",
+    "partially_refunded",
+    "refunded",
+)
+PAYMENT_STATUSES = (
+    "created",
+    "sent",
+    "open",
+    "requires_action",
+    "processing",
+    "authorised",
+    "succeeded",
+    "unknown",
+    "cancelled",
+    "failed",
+)
+REFUND_STATUSES = ("requested", "sent", "pending", "succeeded", "failed", "cancelled", "unknown")
+STOCK_STATUSES = ("available", "reserved", "sold", "archived")
+
+
+def text(description: str, *examples: object, **options: Any) -> fields.String:
+    """A text that goes out; always there unless `required=False`."""
+    return fields.String(metadata=about(description, *examples), **{"required": True, **options})
+
+
+def one_of(words: Iterable[str], description: str, **options: Any) -> fields.String:
+    return text(description, validate=validate.OneOf(tuple(words)), **options)
+
+
+def amount(description: str) -> fields.String:
+    return text(f"{description}, with as many decimals as the currency has.", "39.98")
+
+
+def currency_code() -> fields.String:
+    return text("ISO 4217.", "EUR")
+
+
+def number(description: str, *examples: object) -> fields.Integer:
+    return fields.Integer(required=True, metadata=about(description, *examples))
+
+
+def flag(description: str, **options: Any) -> fields.Boolean:
+    return fields.Boolean(metadata=about(description), **{"required": True, **options})
+
+
+def moment(description: str, **options: Any) -> fields.DateTime:
+    return fields.DateTime(required=True, metadata=about(description), **options)
+
+
+class Address(Schema):
+    name = text("Who receives it.", allow_none=True)
+    line1 = text("Street and number.", "123 Street")
+    line2 = text("Flat, floor, company.", allow_none=True)
+    city = text("City or town.", "Town")
+    region = text("State, county, province.", allow_none=True)
+    postal_code = text("Postal code.", "12345")
+    country = text("ISO 3166-1 alpha-2.", "IE")
+    phone = text("For the carrier.", allow_none=True)
+
+
+class OrderItem(Schema):
+    product_title = text("As in the catalogue when it was ordered.", "Blue T-shirt")
+    product_sku = text("As in the catalogue when it was ordered.", "TSHIRT-BLUE")
+    unit_price = amount("Price of one piece")
+    quantity = number("How many pieces.", 2)
+    line_total = amount("Price of the line")
+    product_status = one_of(STOCK_STATUSES, "The product's status when it was ordered.")
+
+
+class OrderPayment(Schema):
+    payment_id = number("For GET /orders/payments/<payment_id>/.", 7)
+    provider = text("Who takes the money.", "stripe")
+    status = one_of(PAYMENT_STATUSES, "Where the payment stands.")
+    amount = amount("What is to be paid")
+    currency = currency_code()
+    created_at = moment("When it was started.")
+
+
+class Refund(Schema):
+    refund_id = number("The refund.", 3)
+    payment_id = number("The payment it gives back from.", 7)
+    status = one_of(REFUND_STATUSES, "Where the refund stands.")
+    amount = amount("What is given back")
+    currency = currency_code()
+    created_at = moment("When it was asked for.")
+
+
+class TimelineEntry(Schema):
+    at = moment("When it happened.")
+    what = text("What changed.", "order.state")
+    source = text("The state before.", attribute="from", data_key="from", allow_none=True)
+    to = text("The state after.", "paid", allow_none=True)
+    who = text("Who or what did it.", "stripe")
+    why = text("The reason that was given.", allow_none=True)
+
+
+class Order(Schema):
+    id = number("For addresses of this API.", 42)
+    order_number = text("For people: unguessable, shown to the customer.")
+    token = text("Who sends it as `Authorization: Bearer` is the owner.", required=False)
+    status = one_of(ORDER_STATUSES, "What a customer calls the state of the order.")
+    state = one_of(("pending", "paid", "expired", "cancelled"), "Whether it is paid or ended.")
+    fulfilment = one_of(("none", "shipped", "delivered"), "Where the goods are.")
+    closing = one_of(("expired", "cancelled"), "How it is being ended.", allow_none=True)
+    stock_shortage = flag("It is paid, but not all of it was in stock.")
+    needs_review = flag("Staff must look at it.")
+    disputed = flag("The customer disputes the charge at the provider.")
+    currency = currency_code()
+    total = amount("The sum of all lines")
+    guest_email = text("Where mails go.", allow_none=True)
+    expires_at = moment("Until when the goods are held.", allow_none=True)
+    created_at = moment("When it was placed.")
+    paid_at = moment("When it was paid.", allow_none=True)
+    items = fields.List(Nested(OrderItem), required=True)
+    shipping_address = Nested(Address, required=True)
+    billing_address = Nested(Address, required=True, allow_none=True)
+    payments = fields.List(Nested(OrderPayment), required=True)
+    refunds = fields.List(Nested(Refund), required=True)
+    timeline = fields.List(Nested(TimelineEntry), required=True)
+
+
+class Payment(Schema):
+    payment_id = number("For GET /orders/payments/<payment_id>/.", 7)
+    provider = text("Who takes the money.", "stripe")
+    status = one_of(PAYMENT_STATUSES, "Where the payment stands.")
+    amount = amount("What is to be paid")
+    currency = currency_code()
+    client_secret = text("For the provider's form in the browser.", required=False)
+    publishable_key = text("The shop's public key at the provider.", required=False)
+    failure = text("Why the last attempt was declined.", required=False, allow_none=True)
+
+
+class WebhookReceived(Schema):
+    example: ClassVar[dict[str, Any]] = {"received": True}
+
+    received = flag("It is stored; a worker applies it.", required=False)
+    skipped = flag("It had been delivered before.", required=False)
+
+
+class CatalogItem(Schema):
+    sku = text("The product.", "TSHIRT-BLUE")
+    title = text("Its name.", "Blue T-shirt")
+    unit_price = amount("Price of one piece")
+    currency = currency_code()
+    available = number("Pieces that can be ordered now.", 12)
+    is_unique = flag("There is only one in the world.")
+    status = one_of(STOCK_STATUSES, "Whether it is on sale.")
+
+
+class Health(Schema):
+    example: ClassVar[dict[str, Any]] = {"status": "ok"}
+
+    status = text("The process answers.", "ok")
+
+
+class Readiness(Schema):
+    example: ClassVar[dict[str, Any]] = {
+        "status": "ready",
+        "checks": {"database": "ok", "broker": "failed"},
+    }
+
+    status = text("The process can do its work.", "ready")
+    checks = fields.Dict(
+        fields.String(),
+        fields.String(validate=validate.OneOf(("ok", "failed"))),
+        required=True,
+        metadata=about("What was looked at. Only what it cannot do without must be ok."),
+    )
+
+
+class FieldError(Schema):
+    pointer = text("JSON pointer to a place in the body.", "/items/0/quantity", required=False)
+    parameter = text("Name of a query parameter or header.", required=False)
+    code = text("A stable code.", "invalid_quantity")
+    detail = text("What is wrong there.")
+
+
+class Problem(Schema):
+    class Meta:
+        unknown = INCLUDE
+
+    type = text("Address of this code's documentation.")
+    title = text("What happened, the same for every problem of this code.")
+    status = number("The HTTP status.", 409)
+    detail = text("What happened this time.")
+    code = text("Stable, for programs.", "price_changed")
+    hint = text("What the client can do.")
+    request_id = text("Quote it when you report the problem.")
+    errors = fields.List(Nested(FieldError), metadata=about("The fields that are not valid."))
+
+
+ORDER = Order()
+PAYMENT = Payment()
+WEBHOOK_RECEIVED = WebhookReceived()
+CATALOG_ITEM = CatalogItem()
+PROBLEM = Problem()
+HEALTH = Health()
+READINESS = Readiness()
