@@ -1,7 +1,6 @@
 """A server of a wheel as our own foreground child on loopback, whose data survive its end."""
 
 import errno
-import fcntl
 import importlib.util
 import os
 import secrets
@@ -12,11 +11,11 @@ import subprocess
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from sandbox.locks import locked
 from sandbox.tether import Account, tethered
 
 HOST = "127.0.0.1"
@@ -94,11 +93,8 @@ class Server(ABC):
         """Return once the server answers, or raise ServerError with the last words of its log."""
         if not self.running:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            deadline = time.monotonic() + _START_SECONDS
-            with self._directory_locked(deadline) as lock:
-                self.prepare()
-                self._launch(lock)
-            self._await_answer(deadline)
+            self._launch_alone()
+            self._await_answer()
 
     def stop(self) -> None:
         """End the server in order; one that does not end in time is killed."""
@@ -141,17 +137,17 @@ class Server(ABC):
         """What the server reads from its standard input."""
         return ""
 
-    @contextmanager
-    def _directory_locked(self, deadline: float) -> Iterator[int]:
-        """The server inherits this lock: nobody has it before the last of its processes is gone."""
-        with (self.directory / "lock").open("w") as lock:
-            while not _locks(lock.fileno()):
-                if time.monotonic() > deadline:
-                    raise ServerError(f"{self.name} runs already in {self.directory}.")
-                time.sleep(_POLL_SECONDS)
-            yield lock.fileno()
+    def _launch_alone(self) -> None:
+        """The server inherits the lock: nobody gets it before the last of its processes is gone."""
+        try:
+            with locked(self.directory / "lock", _START_SECONDS) as lock:
+                self.prepare()
+                self._launch(lock.fileno())
+        except TimeoutError as error:
+            raise ServerError(f"{self.name} runs already in {self.directory}.") from error
 
-    def _await_answer(self, deadline: float) -> None:
+    def _await_answer(self) -> None:
+        deadline = time.monotonic() + _START_SECONDS
         while not self.answers():
             if not self.running or time.monotonic() > deadline:
                 self.kill()
@@ -181,11 +177,3 @@ class Server(ABC):
     def _last_words(self) -> str:
         written = self.log.read_bytes()[self._log_start :].decode(errors="replace")
         return "\n".join(written.splitlines()[-5:])
-
-
-def _locks(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

