@@ -1,0 +1,119 @@
+"""Delivers events to the webhook endpoint: signed, in parallel, again and again until a 2xx."""
+
+import hashlib
+import hmac
+import json
+import queue
+import threading
+import time
+from collections.abc import Callable
+
+import requests
+
+from sandbox.stripe import events
+from sandbox.stripe.call import configuration
+from sandbox.stripe.errors import Document
+from sandbox.stripe.store import Store
+
+THREADS = 16
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 30.0
+LOOK_AGAIN_SECONDS = 0.2
+TIMEOUT_SECONDS = (3.05, 20)
+SUCCESS = 2  # as in 2xx
+KEPT_ATTEMPTS, KEPT_BODY = 20, 500
+
+
+def signature(secret: str, payload: bytes) -> str:
+    """Return the `Stripe-Signature` of a payload that is sent now."""
+    sent_at = int(time.time())
+    signed = hmac.new(secret.encode(), b"%d." % sent_at + payload, hashlib.sha256)
+    return f"t={sent_at},v1={signed.hexdigest()}"
+
+
+def send(store: Store, event_id: str) -> Document:
+    """Post one event once and return the endpoint's answer; status 0 when there was none."""
+    with store.transaction():
+        event, settings = store.find("event", event_id), configuration(store)
+    if event is None or settings["webhook_url"] is None:
+        return {"status": 0, "body": "nothing to send, or nowhere to send it"}
+    payload = json.dumps(event, indent=2, ensure_ascii=False).encode()
+    headers = {
+        "Content-Type": "application/json; charset=utf-8",
+        "Stripe-Signature": signature(settings["webhook_secret"], payload),
+        "User-Agent": "Stripe/1.0 (sandbox)",
+    }
+    try:
+        with requests.Session() as session:
+            session.trust_env = False
+            answer = session.post(
+                settings["webhook_url"],
+                data=payload,
+                headers=headers,
+                timeout=TIMEOUT_SECONDS,
+                allow_redirects=False,
+            )
+    except requests.RequestException as error:
+        return {"status": 0, "body": type(error).__name__}
+    return {"status": answer.status_code, "body": answer.text[:KEPT_BODY]}
+
+
+class Courier:
+    """Sends whatever delivery is due, from threads that end with the process."""
+
+    def __init__(self, store: Store, settle: Callable[[], None]) -> None:
+        self._store, self._settle = store, settle
+        self._due: queue.SimpleQueue[tuple[int, str]] = queue.SimpleQueue()
+
+    def start(self) -> None:
+        """Take up what a killed process had begun, and go on from there."""
+        with self._store.transaction():
+            self._store.rows("UPDATE delivery SET status = 'pending' WHERE status = 'sending'")
+        for work in (self._watch, *[self._deliver] * THREADS):
+            threading.Thread(target=work, daemon=True).start()
+
+    def _watch(self) -> None:
+        while True:
+            self._store.changed.wait(LOOK_AGAIN_SECONDS)
+            self._store.changed.clear()
+            self._settle()
+            for number, event_id in self._claim():
+                self._due.put((number, event_id))
+
+    def _claim(self) -> list[tuple[int, str]]:
+        with self._store.transaction():
+            rows = self._store.rows(
+                """
+                UPDATE delivery SET status = 'sending'
+                WHERE status = 'pending' AND due <= :now RETURNING id, event
+                """,
+                now=time.time(),
+            )
+        return [(int(str(number)), str(event)) for number, event in rows]
+
+    def _deliver(self) -> None:
+        while True:
+            number, event_id = self._due.get()
+            self._record(number, event_id, send(self._store, event_id))
+
+    def _record(self, number: int, event_id: str, answer: Document) -> None:
+        taken = answer["status"] // 100 == SUCCESS
+        with self._store.transaction():
+            for (before,) in self._store.rows(
+                "SELECT attempts FROM delivery WHERE id = :id", id=number
+            ):
+                attempts = [*json.loads(str(before)), answer]
+                self._store.rows(
+                    "UPDATE delivery SET status = :status, due = :due, attempts = :attempts "
+                    "WHERE id = :id",
+                    status="delivered" if taken else "pending",
+                    due=time.time() + wait_after(len(attempts)),
+                    attempts=json.dumps(attempts[-KEPT_ATTEMPTS:]),
+                    id=number,
+                )
+                if taken:
+                    events.delivered(self._store, event_id)
+
+
+def wait_after(attempts: int) -> float:
+    """Return how many seconds lie between a failed attempt and the next one."""
+    return float(min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** (attempts - 1)))

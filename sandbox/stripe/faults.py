@@ -1,0 +1,83 @@
+"""Faults on order: the next calls of an endpoint are slow, answered with an error, or cut off."""
+
+import threading
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Literal
+
+from sandbox.stripe.errors import Document, StripeError
+
+Kind = Literal["delay", "fail_before", "fail_after", "accept_then_cut", "cut"]
+KINDS = ("delay", "fail_before", "fail_after", "accept_then_cut", "cut")
+CODES = {429: "rate_limit", 409: "lock_timeout", 402: "card_declined"}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What to do to the next `times` calls of an endpoint (`*` for any, None for all to come)."""
+
+    endpoint: str
+    fault: Kind
+    status: int = 500
+    code: str | None = None
+    retry_after: int | None = None
+    seconds: float = 0.0
+    times: int | None = 1
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether Stripe would repeat this answer: a 5xx after the work had begun."""
+        return self.fault == "fail_after" and self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+    def error(self) -> StripeError:
+        """Return the error that the caller is told."""
+        kinds = {402: "card_error", 409: "invalid_request_error", 429: "invalid_request_error"}
+        return StripeError(
+            "The sandbox was told to fail here.",
+            status=self.status,
+            kind=kinds.get(self.status, "api_error"),
+            code=self.code or CODES.get(self.status),
+        )
+
+
+class Faults:
+    """The faults that are still to come, in the order in which they were asked for."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pending: list[Fault] = []
+
+    def add(self, fault: Fault) -> None:
+        """Ask for a fault."""
+        with self._lock:
+            self._pending.append(fault)
+
+    def clear(self) -> None:
+        """Call all of them off."""
+        with self._lock:
+            self._pending = []
+
+    def pending(self) -> list[Document]:
+        """Return what is still to come."""
+        with self._lock:
+            return [vars(fault) for fault in self._pending]
+
+    def take(self, endpoint: str) -> tuple[float, Fault | None]:
+        """Use up one delay and one other fault of this endpoint: seconds to wait, and the other."""
+        with self._lock:
+            delay = self._take(endpoint, delays=True)
+            other = self._take(endpoint, delays=False)
+        return (delay.seconds if delay else 0.0), other
+
+    def _take(self, endpoint: str, *, delays: bool) -> Fault | None:
+        for index, fault in enumerate(self._pending):
+            if fault.endpoint in (endpoint, "*") and (fault.fault == "delay") == delays:
+                self._use_up(index, fault)
+                return fault
+        return None
+
+    def _use_up(self, index: int, fault: Fault) -> None:
+        if fault.times == 1:
+            del self._pending[index]
+        elif fault.times is not None:
+            self._pending[index] = replace(fault, times=fault.times - 1)
