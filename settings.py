@@ -76,6 +76,11 @@ class Settings:
     def is_production(self) -> bool:
         return self.app_env == "production"
 
+    @property
+    def redis_prefix(self) -> str:
+        """What every key and channel in Redis begins with, so that shops can share a server."""
+        return f"orders:{self.instance}:"
+
 
 @lru_cache(maxsize=1)
 def current() -> Settings:

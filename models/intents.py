@@ -5,6 +5,7 @@ Frozen and free of SQLAlchemy, so that a provider adapter can neither see nor ho
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Literal
 
 PaymentState = Literal[
@@ -24,6 +25,8 @@ class PaymentRequest:
     amount_minor: int
     currency: str
     key: str
+    age: timedelta
+    """How long ago it was first sent: past the provider's memory, `key` protects no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,7 +77,12 @@ def move(
     kind = type(row)
     state = getattr(kind, column)
     sources = [source for source, targets in table.items() if to in targets]
-    before = select(kind.id, state.label("was")).where(kind.id == row.id).with_for_update().cte()
+    before = (
+        select(kind.id, state.label("was"))
+        .where(kind.id == row.id)
+        .with_for_update(key_share=True)
+        .cte()
+    )
     was = session.scalar(
         update(kind)
         .where(kind.id == before.c.id, before.c.was.in_(sources))

@@ -41,6 +41,8 @@ class Kind:
     """A kind of job, as its `@job` declares it."""
 
     name: str
+    function: Callable[..., None]
+    """Called as `(work, **arguments)` by a worker."""
     signature: inspect.Signature
     retry: Retry
     exhausted: Callable[..., None] | None

@@ -1,9 +1,7 @@
 """Orders: placed whole, closed in steps, paid once."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import (
     CheckConstraint,
@@ -22,7 +20,6 @@ import settings
 from models import journal, notification, stock
 from models.base import Base, BigId
 from models.session import now, signal_after_commit
-from models.tokens import new_order_number
 
 STATES: journal.StateTable = {
     "pending": frozenset({"paid", "expired", "cancelled"}),
@@ -30,49 +27,6 @@ STATES: journal.StateTable = {
     "cancelled": frozenset({"paid"}),
     "paid": frozenset(),
 }
-
-
-class UnknownSkuError(Exception):
-    """No such item is for sale; `skus` names them."""
-
-    def __init__(self, skus: Sequence[str]) -> None:
-        super().__init__(f"unknown SKUs: {', '.join(skus)}")
-        self.skus = list(skus)
-
-
-class WrongCurrencyError(Exception):
-    """The items of `skus` are not sold in the order's currency."""
-
-    def __init__(self, skus: Sequence[str]) -> None:
-        super().__init__(f"not sold in that currency: {', '.join(skus)}")
-        self.skus = list(skus)
-
-
-class PriceChangedError(Exception):
-    """The catalogue's prices differ from the buyer's; `prices` are the true ones by SKU."""
-
-    def __init__(self, prices: Mapping[str, int]) -> None:
-        super().__init__(f"prices changed: {', '.join(prices)}")
-        self.prices = dict(prices)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewLine:
-    sku: str
-    unit_price_minor: int
-    quantity: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewOrder:
-    """What a buyer asks for; `addresses` by kind, `shipping` and perhaps `billing`."""
-
-    email: str
-    currency: str
-    lines: Sequence[NewLine]
-    addresses: Mapping[str, Mapping[str, Any]]
-    user_id: int | None = None
-    guest_hash: bytes | None = None
 
 
 class Order(Base):
@@ -158,65 +112,6 @@ class Address(Base):
     phone: Mapped[str | None]
 
 
-def place(session: Session, new: NewOrder, *, who: str) -> Order:
-    """Store the whole order and hold its stock, or raise and leave nothing.
-
-    Raises `UnknownSkuError`, `WrongCurrencyError`, `PriceChangedError` and
-    `stock.OutOfStockError`; after any of them the transaction must be rolled back.
-    """
-    items = stock.find(session, [line.sku for line in new.lines])
-    _check_lines(new, items)
-    order = Order(
-        order_number=new_order_number(),
-        user_id=new.user_id,
-        email=new.email,
-        guest_hash=new.guest_hash,
-        currency=new.currency,
-        total_minor=sum(line.unit_price_minor * line.quantity for line in new.lines),
-        expires_at=now() + timedelta(seconds=settings.current().reservation_ttl_seconds),
-        lines=[_order_item(line, items[line.sku]) for line in new.lines],
-        addresses=[Address(kind=kind, **fields) for kind, fields in new.addresses.items()],
-    )
-    session.add(order)
-    session.flush()
-    stock.hold(session, order.id, _summed(new.lines, items), who=who)
-    journal.write(session, order, "order.placed", None, "pending", who=who, why="placed")
-    return order
-
-
-def _check_lines(new: NewOrder, items: Mapping[str, stock.StockItem]) -> None:
-    if unknown := sorted({line.sku for line in new.lines} - items.keys()):
-        raise UnknownSkuError(unknown)
-    if foreign := sorted(sku for sku, item in items.items() if item.currency != new.currency):
-        raise WrongCurrencyError(foreign)
-    true_prices = {
-        line.sku: items[line.sku].unit_price_minor
-        for line in new.lines
-        if line.unit_price_minor != items[line.sku].unit_price_minor
-    }
-    if true_prices:
-        raise PriceChangedError(true_prices)
-
-
-def _order_item(line: NewLine, item: stock.StockItem) -> OrderItem:
-    return OrderItem(
-        item_id=item.id,
-        product_title=item.title,
-        product_sku=item.sku,
-        product_status=item.status,
-        unit_price_minor=item.unit_price_minor,
-        quantity=line.quantity,
-    )
-
-
-def _summed(lines: Sequence[NewLine], items: Mapping[str, stock.StockItem]) -> dict[int, int]:
-    wanted: dict[int, int] = {}
-    for line in lines:
-        item_id = items[line.sku].id
-        wanted[item_id] = wanted.get(item_id, 0) + line.quantity
-    return wanted
-
-
 def load(session: Session, order_id: int) -> Order | None:
     """The order with its lines and addresses."""
     return session.scalar(
@@ -245,14 +140,22 @@ def lock(session: Session, order_id: int) -> Order:
     ).one()
 
 
-def overdue(session: Session, limit: int) -> Sequence[int]:
+def overdue(session: Session, limit: int, *, besides: Sequence[int] = ()) -> Sequence[int]:
     """Orders whose hold has run out and that nobody is closing yet, oldest first."""
     return session.scalars(
         select(Order.id)
         .where(Order.state == "pending", Order.closing.is_(None), Order.expires_at <= now())
+        .where(Order.id.not_in(besides))
         .order_by(Order.expires_at)
         .limit(limit)
     ).all()
+
+
+def is_overdue(session: Session, order: Order) -> bool:
+    """Whether the order's hold has run out, by the clock of the database."""
+    return session.execute(
+        select(Order.expires_at <= now()).where(Order.id == order.id)
+    ).scalar_one()
 
 
 def extend(session: Session, order: Order) -> bool:
@@ -326,8 +229,7 @@ def _hold_again(session: Session, order: Order, *, who: str) -> bool:
     for line in lines:
         wanted[line.item_id] = wanted.get(line.item_id, 0) + line.quantity
     try:
-        with session.begin_nested():
-            stock.hold(session, order.id, wanted, who=who)
+        stock.hold(session, order.id, wanted, who=who)
     except stock.OutOfStockError:
         return False
     return True

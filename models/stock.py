@@ -151,20 +151,25 @@ def catalogue(session: Session) -> Sequence[StockItem]:
 
 
 # Only the clock is interpolated below, never a value (S608).
-# The UPDATE reads `locked`, so each row is locked, in id order, before it is judged and changed.
+# `locked` takes each row, in id order, before it is judged; what it reads is the newest there is.
 _HOLD = text(f"""
 WITH wanted AS (
     SELECT * FROM unnest(:item_ids, :quantities) AS wanted (item_id, quantity)
 ), locked AS (
-    SELECT id FROM stock_item WHERE id = ANY (:item_ids) ORDER BY id FOR NO KEY UPDATE
+    SELECT id, status, stock - held AS free FROM stock_item
+    WHERE id = ANY (:item_ids) ORDER BY id FOR NO KEY UPDATE
+), fitting AS (
+    SELECT id FROM locked JOIN wanted ON item_id = id
+    WHERE status = 'available' AND free >= quantity
 ), held AS (
     UPDATE stock_item SET
         held = stock_item.held + wanted.quantity,
         status = CASE WHEN is_unique THEN 'reserved' ELSE status END
-    FROM wanted JOIN locked ON locked.id = wanted.item_id
+    FROM wanted JOIN fitting ON fitting.id = wanted.item_id
     WHERE stock_item.id = wanted.item_id
       AND stock_item.status = 'available'
       AND stock_item.stock - stock_item.held >= wanted.quantity
+      AND (SELECT count(*) FROM fitting) = (SELECT count(*) FROM wanted)
     RETURNING stock_item.id, wanted.quantity
 ), reserved AS (
     INSERT INTO reservation (order_id, item_id, quantity, state)
@@ -175,7 +180,8 @@ WITH wanted AS (
     INSERT INTO stock_movement (item_id, order_id, stock_delta, held_delta, reason, who, at)
     SELECT id, :order_id, 0, quantity, 'held', :who, {now()} FROM held
 )
-SELECT id FROM held
+SELECT (SELECT count(*) FROM held) = (SELECT count(*) FROM wanted) AS all_held,
+       array(SELECT item_id FROM wanted EXCEPT SELECT id FROM fitting) AS short
 """).bindparams(  # noqa: S608
     bindparam("item_ids", type_=ARRAY(BigInteger)),
     bindparam("quantities", type_=ARRAY(BigInteger)),
@@ -209,13 +215,12 @@ SELECT count(*) FROM changed
 
 
 def hold(session: Session, order_id: int, wanted: Mapping[int, int], *, who: str) -> None:
-    """Hold `wanted` units by item id, all lines or none; else raises `OutOfStockError`.
+    """Hold `wanted` units by item id, or raise `OutOfStockError` and hold nothing.
 
     `stock - held` cannot pass below zero and a unique piece is held by one order at most.
-    After the error the transaction must be rolled back.
     """
     item_ids = sorted(wanted)
-    held = session.scalars(
+    held = session.execute(
         _HOLD,
         {
             "order_id": order_id,
@@ -223,9 +228,9 @@ def hold(session: Session, order_id: int, wanted: Mapping[int, int], *, who: str
             "quantities": [wanted[item_id] for item_id in item_ids],
             "who": who,
         },
-    ).all()
-    if len(held) < len(item_ids):
-        raise OutOfStockError(sorted(set(item_ids) - set(held)))
+    ).one()
+    if not held.all_held:
+        raise OutOfStockError(sorted(held.short))
 
 
 def take(session: Session, order_id: int, *, who: str) -> int:

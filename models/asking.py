@@ -1,0 +1,101 @@
+"""What is asked of a provider about a payment: frozen before the call, the same after a crash."""
+
+from datetime import timedelta
+
+from sqlalchemy import Interval, select, type_coerce
+from sqlalchemy.orm import Session
+
+from models import journal, orders, payment
+from models.intents import PaymentRequest
+from models.orders import Order
+from models.payment import STATES, Payment
+from models.session import now, signal_after_commit
+
+
+def begin(session: Session, payment_id: int) -> PaymentRequest | None:
+    """Mark the payment as sent and freeze its request; after a crash, the same request.
+
+    None if there is nothing to send: the provider has answered, or the order is closing.
+    """
+    order, row = payment.lock_with_order(session, payment_id)
+    if row.state in ("sent", "unknown"):
+        return request_for(session, order, row)
+    if row.state != "created":
+        return None
+    if order.state != "pending" or order.closing is not None:
+        payment.cancel_unsent(session, row, why="the order closed first")
+        return None
+    journal.move(
+        session,
+        row,
+        STATES,
+        "sent",
+        who="worker",
+        why="the provider is being asked",
+        sent_at=now(),
+    )
+    return request_for(session, order, row)
+
+
+def to_look_at(session: Session, payment_id: int) -> PaymentRequest | None:
+    """What to ask the provider about; None before it has named the row."""
+    order, row = payment.lock_with_order(session, payment_id)
+    return request_for(session, order, row) if row.provider_payment_id else None
+
+
+def to_close(session: Session, payment_id: int) -> PaymentRequest | None:
+    """What to close at the provider; None if the payment is final."""
+    order, row = payment.lock_with_order(session, payment_id)
+    return request_for(session, order, row) if row.is_live else None
+
+
+def request_for(session: Session, order: Order, row: Payment) -> PaymentRequest:
+    """The payment's one immutable request, and how long ago it was first sent."""
+    age = session.execute(
+        select(type_coerce(now() - Payment.sent_at, Interval)).where(Payment.id == row.id)
+    ).scalar_one()
+    return PaymentRequest(
+        payment_id=row.id,
+        order_id=order.id,
+        order_number=order.order_number,
+        provider=row.provider,
+        provider_payment_id=row.provider_payment_id,
+        amount_minor=row.amount_minor,
+        currency=row.currency,
+        key=row.provider_key,
+        age=age or timedelta(0),
+    )
+
+
+def mark_unknown(session: Session, payment_id: int) -> None:
+    """Say that the provider's answer was lost: it may or may not have opened the row."""
+    _, row = payment.lock_with_order(session, payment_id)
+    journal.move(
+        session,
+        row,
+        STATES,
+        "unknown",
+        who="worker",
+        why="the provider's answer was lost",
+    )
+
+
+def give_up(session: Session, payment_id: int, *, is_refused: bool, why: str) -> None:
+    """End what cannot go on: `failed` if the provider refused, else a person must look.
+
+    A payment whose outcome is not known is never called failed.
+    """
+    order, row = payment.lock_with_order(session, payment_id)
+    if is_refused:
+        journal.move(
+            session,
+            row,
+            {"sent": frozenset({"failed"})},
+            "failed",
+            who=row.provider,
+            why=why,
+            ended_at=now(),
+        )
+        signal_after_commit(session, f"payment:{row.id}")
+    else:
+        orders.flag_for_review(session, order, who="system", why=why)

@@ -1,0 +1,42 @@
+"""Closing an order that nobody paid: mark it, ask the provider, then end it and free its stock."""
+
+from sqlalchemy.orm import Session
+
+from models import job, orders, payment
+
+
+def expire(session: Session, order_id: int) -> None:
+    """Begin to close an order whose hold has run out; a running payment gets more time once."""
+    order = orders.lock(session, order_id)
+    if order.state != "pending" or not orders.is_overdue(session, order):
+        return
+    live = payment.live_of(session, order_id)
+    if live is not None and live.state in payment.RUNNING and orders.extend(session, order):
+        return
+    _close(session, order, live, "expired", who="system", why="it was not paid in time")
+
+
+def _close(
+    session: Session,
+    order: orders.Order,
+    live: payment.Payment | None,
+    to: str,
+    *,
+    who: str,
+    why: str,
+) -> None:
+    if not orders.begin_closing(session, order, to, who=who, why=why):
+        return
+    if live is not None and live.state == "created":
+        payment.cancel_unsent(session, live, why=why)
+        live = None
+    if live is None:
+        orders.end_closing(session, order, who=who, why=why)
+    else:
+        job.stage(
+            session,
+            "payments.close",
+            key=f"close:{live.id}",
+            order_id=order.id,
+            payment_id=live.id,
+        )

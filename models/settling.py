@@ -1,0 +1,102 @@
+"""Booking what a provider says of a payment, and what follows from it for the order."""
+
+from typing import Any, Literal
+
+from sqlalchemy.orm import Session
+
+import settings
+from models import journal, orders, payment, sealed
+from models.intents import PaymentSnapshot
+from models.orders import Order
+from models.payment import FINAL, STATES, Payment
+from models.session import now, signal_after_commit
+
+Witness = Literal["answer", "event", "look"]
+"""How we know: the answer to a create call, which may be a replay, an event, or a fresh look."""
+
+_RANK = {
+    state: rank
+    for rank, state in enumerate(
+        ["created", "sent", "unknown", "open", "requires_action", "processing", "authorised"]
+    )
+}
+
+
+def record(
+    session: Session, payment_id: int, snapshot: PaymentSnapshot, *, witness: Witness
+) -> Payment:
+    """Book a snapshot: forward only, unless it is a fresh look, which may also go back.
+
+    Success makes the order paid in this same transaction. An amount, currency or mode that
+    is not ours is never called paid: the order is flagged for a person instead.
+    """
+    order, row = payment.lock_with_order(session, payment_id)
+    if wrong := _contradiction(row, snapshot):
+        orders.flag_for_review(session, order, who=row.provider, why=wrong)
+        return row
+    row.provider_payment_id = snapshot.provider_payment_id
+    if snapshot.failure is not None:
+        payment.note_attempt(session, row, snapshot.failure)
+    if _may_follow(row.state, snapshot.state, witness):
+        _advance(session, order, row, snapshot, witness)
+    if row.state not in FINAL and snapshot.client_secret is not None and row.client_secret is None:
+        row.client_secret = sealed.seal(snapshot.client_secret)
+    signal_after_commit(session, f"payment:{row.id}")
+    return row
+
+
+def could_lower(row: Payment, snapshot: PaymentSnapshot) -> bool:
+    """Whether an event says something that only a fresh look may be believed about."""
+    return snapshot.state != row.state and not _may_follow(row.state, snapshot.state, "event")
+
+
+def _contradiction(row: Payment, snapshot: PaymentSnapshot) -> str | None:
+    if row.provider_payment_id not in (None, snapshot.provider_payment_id):
+        return f"a second provider payment {snapshot.provider_payment_id} claims to be this one"
+    if (snapshot.amount_minor, snapshot.currency) != (row.amount_minor, row.currency):
+        return f"the provider has {snapshot.amount_minor} {snapshot.currency}"
+    if snapshot.is_live != settings.current().is_production:
+        return "the provider's mode is not ours"
+    if snapshot.state == "succeeded" and snapshot.received_minor != row.amount_minor:
+        return f"the provider received {snapshot.received_minor} {snapshot.currency}"
+    return None
+
+
+def _may_follow(present: str, said: str, witness: Witness) -> bool:
+    if said not in STATES[present]:
+        return False
+    if witness == "look" or said == "succeeded":
+        return True
+    # From an answer or an event alone, facts only grow; a final end must have been looked at.
+    return said in _RANK and present in _RANK and _RANK[said] > _RANK[present]
+
+
+def _advance(
+    session: Session, order: Order, row: Payment, snapshot: PaymentSnapshot, witness: Witness
+) -> None:
+    is_final = snapshot.state in FINAL
+    ending: dict[str, Any] = {"ended_at": now(), "client_secret": None} if is_final else {}
+    journal.move(
+        session,
+        row,
+        STATES,
+        snapshot.state,
+        who=row.provider,
+        why=f"told by {witness}",
+        received_minor=snapshot.received_minor,
+        raw_response=dict(snapshot.raw),
+        **ending,
+    )
+    if row.state == "succeeded":
+        _settle(session, order, row)
+    elif is_final and order.closing is not None:
+        orders.end_closing(session, order, who="system", why="its payment is closed")
+
+
+def _settle(session: Session, order: Order, row: Payment) -> None:
+    if orders.pay(session, order, who=row.provider, why=f"payment {row.id} succeeded"):
+        row.settles = True
+    else:
+        orders.flag_for_review(
+            session, order, who=row.provider, why=f"payment {row.id} is money too much"
+        )

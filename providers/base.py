@@ -1,0 +1,102 @@
+"""What a payment provider is to us.
+
+Adapters take and return frozen dataclasses and know nothing of the database, the web or the
+workers, so that no transaction can be open during a provider call. What a call raises:
+
+    ProviderError
+    ├── Declined          the provider refused this customer's means of payment
+    ├── Rejected          the provider refused our request: our mistake, no repetition mends it
+    └── OutcomeUnknown    no usable answer: it may or may not have happened
+        └── RateLimited   too many requests; `retry_after` seconds, if the provider says
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from models.intents import PaymentRequest, PaymentSnapshot
+
+
+class ProviderError(Exception):
+    """Something between us and a payment provider."""
+
+
+class Declined(ProviderError):  # noqa: N818 - the field's own word
+    """The provider refused this customer's means of payment."""
+
+
+class Rejected(ProviderError):  # noqa: N818 - the field's own word
+    """The provider refused our request: our mistake, no repetition mends it."""
+
+
+class OutcomeUnknown(ProviderError):  # noqa: N818 - the field's own word
+    """No usable answer: the call may or may not have happened."""
+
+
+class RateLimited(OutcomeUnknown):
+    """Too many requests at once; nothing happened."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class InvalidSignature(ProviderError):  # noqa: N818 - the field's own word
+    """The webhook was not sent by the provider, or not now."""
+
+
+class MalformedEvent(ProviderError):  # noqa: N818 - the field's own word
+    """The webhook is signed, but it is no event we can read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderEvent:
+    """A verified webhook in our own words."""
+
+    event_id: str
+    type: str
+    occurred_at: datetime
+    foreign_because: str | None
+    """Why it is none of our business (another mode, account or application), if it is not."""
+    idempotency_key: str | None
+    """The key of the call that caused it."""
+    marked_payment_id: int | None
+    """Our payment's id, as our own mark on the object says."""
+    payment: PaymentSnapshot | None
+    """The payment it tells of; None if it tells of something else."""
+    body: Mapping[str, Any]
+    """The provider's own words, less secrets."""
+
+
+class PaymentProvider(Protocol):
+    """Every call may raise `Rejected`, `RateLimited` or `OutcomeUnknown`."""
+
+    @property
+    def minimum_minor(self) -> Mapping[str, int]:
+        """The least amount that can be charged, by currency; others have no known minimum."""
+
+    @property
+    def publishable_key(self) -> str | None:
+        """What a browser needs to speak to the provider."""
+
+    def create(self, request: PaymentRequest) -> PaymentSnapshot:
+        """Open the payment, or find the one that this request has opened before."""
+
+    def fetch(self, request: PaymentRequest) -> PaymentSnapshot:
+        """Look at the payment as it is now."""
+
+    def close(self, request: PaymentRequest) -> PaymentSnapshot:
+        """Have it take no more money, and say how it ended.
+
+        `cancelled`: closed; `succeeded`: paid already; anything else: still in flight.
+        """
+
+    def parse_webhook(self, body: bytes, headers: Mapping[str, str]) -> ProviderEvent:
+        """Verify a delivery's signature and age, or raise `InvalidSignature`.
+
+        Raises `MalformedEvent` for a signed body that is no event.
+        """
+
+    def read_event(self, body: Mapping[str, Any]) -> ProviderEvent:
+        """Read an event again from what was stored of it."""

@@ -1,0 +1,148 @@
+"""Stripe, by its official SDK: one pinned API version, our own keys, no retries of its own."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import stripe
+
+from models.intents import PaymentRequest, PaymentSnapshot
+from providers import stripe_objects
+from providers.base import InvalidSignature, OutcomeUnknown, ProviderEvent, RateLimited, Rejected
+from settings import Settings
+
+API_VERSION = "2026-10-28.endive"
+_CONNECT_SECONDS, _READ_SECONDS = 3, 10
+_SIGNATURE_TOLERANCE_SECONDS = 300
+# Stripe may forget a key when it is 24 hours old; a repetition would then be a new payment.
+_KEY_MEMORY_SECONDS = 23 * 3600
+
+
+class Stripe:
+    """Implements `PaymentProvider`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._mark = f"orders-{settings.instance}"
+        self._client = stripe.StripeClient(
+            settings.stripe_secret_key or "unset",
+            stripe_version=API_VERSION,
+            base_addresses={"api": settings.stripe_api_base},
+            http_client=stripe.RequestsClient(timeout=(_CONNECT_SECONDS, _READ_SECONDS)),
+            max_network_retries=0,
+        )
+        self._intents = self._client.v1.payment_intents
+
+    @property
+    def minimum_minor(self) -> Mapping[str, int]:
+        return stripe_objects.MINIMUM_MINOR
+
+    @property
+    def publishable_key(self) -> str | None:
+        return self._settings.stripe_publishable_key or None
+
+    def create(self, request: PaymentRequest) -> PaymentSnapshot:
+        if request.age.total_seconds() > _KEY_MEMORY_SECONDS:
+            found = self._find(request)
+            if found is not None:
+                return found
+        return self._call(
+            lambda: self._intents.create(
+                {
+                    "amount": stripe_objects.to_stripe(request.amount_minor, request.currency),
+                    "currency": request.currency.lower(),
+                    "automatic_payment_methods": {"enabled": True},
+                    "description": f"Order {request.order_number}",
+                    "metadata": {
+                        "app": self._mark,
+                        "order_id": str(request.order_id),
+                        "payment_id": str(request.payment_id),
+                    },
+                },
+                {"idempotency_key": request.key},
+            )
+        )
+
+    def fetch(self, request: PaymentRequest) -> PaymentSnapshot:
+        return self._call(lambda: self._intents.retrieve(_id(request)))
+
+    def close(self, request: PaymentRequest) -> PaymentSnapshot:
+        try:
+            return self._call(
+                lambda: self._intents.cancel(
+                    _id(request),
+                    {"cancellation_reason": "abandoned"},
+                )
+            )
+        except Rejected:  # it cannot be cancelled as it is: see how it is
+            return self.fetch(request)
+
+    def parse_webhook(self, body: bytes, headers: Mapping[str, str]) -> ProviderEvent:
+        signature = headers.get("Stripe-Signature", "")
+        if not any(_is_signed(body, signature, s) for s in self._settings.stripe_webhook_secret):
+            raise InvalidSignature("no signature of ours fits this body, now")
+        return self.read_event(json.loads(body))
+
+    def read_event(self, body: Mapping[str, Any]) -> ProviderEvent:
+        return stripe_objects.event(
+            body,
+            mark=self._mark,
+            is_live=self._settings.is_production,
+            account=self._settings.stripe_account,
+        )
+
+    def _find(self, request: PaymentRequest) -> PaymentSnapshot | None:
+        with _translated():
+            query = (
+                f"metadata['payment_id']:'{request.payment_id}' AND metadata['app']:'{self._mark}'"
+            )
+            found = self._intents.search({"query": query, "limit": 1}).data
+        return stripe_objects.snapshot(found[0].to_dict()) if found else None
+
+    def _our_mark(self, request: PaymentRequest) -> str:
+        payment_id = f"metadata['payment_id']:'{request.payment_id}'"
+        return f"{payment_id} AND metadata['app']:'{self._mark}'"
+
+    @staticmethod
+    def _call(intent: Callable[[], stripe.PaymentIntent]) -> PaymentSnapshot:
+        with _translated():
+            answer = intent()
+        return stripe_objects.snapshot(answer.to_dict())
+
+
+def _id(request: PaymentRequest) -> str:
+    if request.provider_payment_id is None:
+        raise Rejected("the provider has not named this payment yet")
+    return request.provider_payment_id
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Raise what a call means instead of how the SDK says it."""
+    try:
+        yield
+    except stripe.RateLimitError as error:
+        raise RateLimited(str(error)) from error
+    except (stripe.APIError, stripe.APIConnectionError) as error:  # 409, 5xx, time-outs, resets
+        raise OutcomeUnknown(str(error)) from error
+    except stripe.StripeError as error:
+        raise Rejected(f"{type(error).__name__}: {error}") from error
+
+
+def _is_signed(body: bytes, signature: str, secret: str) -> bool:
+    try:
+        payload = body.decode()
+        stripe.WebhookSignature.verify_header(
+            payload, signature, secret, tolerance=_SIGNATURE_TOLERANCE_SECONDS
+        )
+    except (UnicodeDecodeError, stripe.SignatureVerificationError):
+        return False
+    return not _is_from_the_future(signature)
+
+
+def _is_from_the_future(signature: str) -> bool:
+    """The SDK refuses old deliveries only; one dated ahead could be replayed for hours."""
+    stamps = [part[2:] for part in signature.split(",") if part.startswith("t=")]
+    return any(int(stamp) > time.time() + _SIGNATURE_TOLERANCE_SECONDS for stamp in stamps)

@@ -1,0 +1,43 @@
+"""The workers' side: the Celery app, and every kind of job, registered by its import.
+
+`celery -A tasks worker -Q payments,webhooks` and `celery -A tasks beat -S
+tasks.relay:LedgerScheduler` start here; the web process imports this to stage and to ring.
+"""
+
+from celery import Celery
+from celery.signals import worker_process_init
+from flask import Flask
+
+import settings
+from models import tables
+from models.base import connect, db
+from models.session import ring_with
+from tasks.doorbell import Doorbell
+
+app = Celery("orders", config_source="celeryconfig")
+
+doorbell = Doorbell(app)
+ring_with(doorbell)
+
+database_app = Flask("tasks")
+"""Carries engine and session for workers; each job runs in an app context of its own."""
+
+_settings = settings.current()
+connect(
+    database_app,
+    _settings,
+    pool_size=max(4, _settings.worker_threads // 4),
+    pool_timeout=10,
+)
+
+
+@worker_process_init.connect  # type: ignore[untyped-decorator]
+def _forget_the_parents_connections(**_signal: object) -> None:
+    with database_app.app_context():
+        db.engine.dispose(close=False)
+    doorbell.forget()
+
+
+from tasks import notifications, payments, reservations, webhooks  # noqa: E402 - they need `app`
+
+__all__ = ["app", "database_app", "notifications", "payments", "reservations", "tables", "webhooks"]

@@ -1,0 +1,163 @@
+"""The one form of a job: claim → call → record.
+
+A job is claimed in a short transaction, calls the outside world with none open, and records
+what came of it together with its own end, fenced by its lease.
+"""
+
+import inspect
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Concatenate, ParamSpec
+
+from sqlalchemy.orm import Session
+
+import tasks
+from models import job as ledger
+from models import kinds
+from models.job import Lease, LeaseLostError
+from models.kinds import Kind, Retry
+from models.session import transaction
+
+logger = logging.getLogger(__name__)
+
+Effect = Callable[[Session], object]
+
+
+class NoEndError(Exception):
+    """A job's function returned without saying how the job ended."""
+
+
+class DiedError(Exception):
+    """Every try of the job took its worker down."""
+
+
+class Work:
+    """A claimed job in hand: it must end by `finish`, `skip` or `retry`, or by an exception."""
+
+    def __init__(self, lease: Lease, kind: Kind) -> None:
+        self._lease = lease
+        self._kind = kind
+        self.is_over = False
+
+    @contextmanager
+    def finish(self) -> Iterator[Session]:
+        """Record the effects and the job's end in one commit, or nothing if the lease is lost."""
+        with transaction() as session:
+            yield session
+            ledger.end(session, self._lease, "done", "done")
+        self.is_over = True
+
+    def skip(self, why: str) -> None:
+        """End the job: there is nothing left to do."""
+        with transaction() as session:
+            ledger.end(session, self._lease, "done", f"skipped: {why}")
+        self.is_over = True
+
+    def retry(self, error: Exception, *, also: Effect | None = None) -> None:
+        """Record `also` and have the job tried again later, or bury it if this was the last try."""
+        is_last = self._lease.attempt >= self._lease.max_attempts
+        with transaction() as session:
+            if also is not None:
+                also(session)
+            if is_last:
+                self._bury(session, error)
+            else:
+                delay = self._kind.retry.delay(self._lease.attempt)
+                ledger.put_back(session, self._lease, _words(error), delay)
+        self.is_over = True
+
+    def bury(self, error: Exception) -> None:
+        """End the job dead, visible to staff, with what its kind does about that."""
+        with transaction() as session:
+            self._bury(session, error)
+        self.is_over = True
+
+    def _bury(self, session: Session, error: Exception) -> None:
+        if self._kind.exhausted is not None:
+            self._kind.exhausted(session, error, **self._lease.payload)
+        ledger.end(session, self._lease, "dead", "dead", _words(error))
+        logger.error("job %s (%s) is dead: %r", self._lease.job_id, self._kind.name, error)
+
+
+P = ParamSpec("P")
+
+
+def job(
+    name: str, *, retry: Retry | None = None, exhausted: Callable[..., None] | None = None
+) -> Callable[[Callable[Concatenate[Work, P], None]], Callable[Concatenate[Work, P], None]]:
+    """Declare a kind of job: its name, how its failures are repeated, what its death entails."""
+
+    def declare(
+        function: Callable[Concatenate[Work, P], None],
+    ) -> Callable[Concatenate[Work, P], None]:
+        _work, *rest = inspect.signature(function).parameters.values()
+        kinds.KINDS[name] = Kind(
+            name=name,
+            function=function,
+            signature=inspect.Signature(rest),
+            retry=retry or Retry(),
+            exhausted=exhausted,
+        )
+        tasks.app.task(name=name)(perform)
+        return function
+
+    return declare
+
+
+def perform(job_id: int) -> None:
+    """Claim the job and do it; without a claim, nothing happens."""
+    with tasks.database_app.app_context():
+        with transaction() as session:
+            lease = ledger.claim(session, job_id, _owner())
+        if lease is not None:
+            _do(Work(lease, kinds.get(lease.kind)), lease)
+
+
+def _do(work: Work, lease: Lease) -> None:
+    kind = kinds.get(lease.kind)
+    try:
+        if lease.is_exhausted:
+            work.bury(DiedError(f"{lease.max_attempts} tries ended without a word"))
+            return
+        kind.function(work, **lease.payload)
+        _check_over(work, kind)
+    except LeaseLostError:
+        logger.warning("job %s (%s) was taken over; nothing recorded", lease.job_id, kind.name)
+    except kind.retry.permanent as error:
+        work.bury(error)
+    except Exception as error:
+        if work.is_over:
+            raise
+        logger.exception("job %s (%s) failed", lease.job_id, kind.name)
+        work.retry(error)
+
+
+def _check_over(work: Work, kind: Kind) -> None:
+    if not work.is_over:
+        raise NoEndError(f"{kind.name} returned without an end")
+
+
+def drain(limit: int = 1000) -> int:
+    """Do what is due, in this process and without a broker; how many jobs were tried."""
+    done = 0
+    while done < limit:
+        with tasks.database_app.app_context(), transaction() as session:
+            waiting = ledger.ready_ids(session, kinds.KINDS, limit=min(50, limit - done))
+        if not waiting:
+            break
+        for job_id in waiting:
+            perform(job_id)
+        done += len(waiting)
+    return done
+
+
+def _owner() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:2000]

@@ -1,0 +1,110 @@
+"""The words of our mails: text and HTML from one set of facts."""
+
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.utils import formataddr
+from functools import cache
+from typing import Any
+
+import css_inline
+from babel.numbers import format_currency
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from sqlalchemy.orm import Session
+
+import settings
+from models import orders
+from models.money import decimal_string
+from models.notification import Notification
+from models.orders import Address, Order
+from models.tokens import order_token
+
+_SUBJECTS = {"order_paid": "Your order {order_number} is paid"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """Everything that is said in a mail; composing it reads the database, sending it does not."""
+
+    kind: str
+    recipient: str
+    message_id: str
+    facts: dict[str, Any]
+
+
+def compose(session: Session, mail: Notification) -> Letter:
+    """Gather the facts of a mail about its order."""
+    order = orders.load(session, mail.order_id)
+    if order is None:
+        raise LookupError(f"order {mail.order_id}")
+    return Letter(
+        kind=mail.kind,
+        recipient=mail.recipient,
+        message_id=mail.message_id,
+        facts=_facts(order),
+    )
+
+
+def render(letter: Letter) -> EmailMessage:
+    """The mail, as text with an HTML alternative; its Message-ID is the same at every try."""
+    chosen = settings.current()
+    message = EmailMessage()
+    message["From"] = formataddr((chosen.shop_name, chosen.mail_from))
+    message["To"] = letter.recipient
+    message["Subject"] = _SUBJECTS[letter.kind].format_map(letter.facts)
+    message["Message-ID"] = f"<{letter.message_id}@{chosen.mail_from.rpartition('@')[2]}>"
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(_render(f"{letter.kind}.txt", letter.facts), cte="quoted-printable")
+    html = css_inline.inline(_render(f"{letter.kind}.html", letter.facts))
+    message.add_alternative(html, subtype="html", cte="quoted-printable")
+    return message
+
+
+def _facts(order: Order) -> dict[str, Any]:
+    chosen = settings.current()
+    return {
+        "order_number": order.order_number,
+        "lines": [
+            {
+                "quantity": line.quantity,
+                "title": line.product_title,
+                "total": _money(line.unit_price_minor * line.quantity, order.currency),
+            }
+            for line in order.lines
+        ],
+        "total": _money(order.total_minor, order.currency),
+        "address": _address_lines(order.addresses[0]),
+        "page": _page(order),
+        "shop_name": chosen.shop_name,
+    }
+
+
+def _money(minor: int, currency: str) -> str:
+    return format_currency(decimal_string(minor, currency), currency, locale="en")
+
+
+def _address_lines(address: Address) -> list[str]:
+    town = f"{address.postal_code} {address.city}"
+    parts = (address.name, address.line1, address.line2, town, address.region, address.country)
+    return [part for part in parts if part]
+
+
+def _page(order: Order) -> str:
+    return settings.current().order_page_url.format(
+        order_id=order.id,
+        order_number=order.order_number,
+        token=order_token(order.id, order.token_version),
+    )
+
+
+def _render(template: str, facts: dict[str, Any]) -> str:
+    return _templates().get_template(template).render(facts)
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(
+        loader=PackageLoader("tasks"),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+        trim_blocks=False,
+    )

@@ -1,0 +1,77 @@
+"""Payments at their provider: open, look, close."""
+
+from dataclasses import replace
+
+from sqlalchemy.orm import Session
+
+from models import asking, settling
+from models.kinds import Retry
+from models.payment import FINAL
+from models.session import transaction
+from providers import registry
+from providers.base import OutcomeUnknown, Rejected
+from tasks.base import Work, job
+
+
+class InFlightError(Exception):
+    """The provider is still at work on the payment, so its order cannot be closed yet."""
+
+
+def _give_up(session: Session, error: Exception, payment_id: int) -> None:
+    asking.give_up(session, payment_id, is_refused=isinstance(error, Rejected), why=str(error))
+
+
+@job(
+    "payments.create_intent",
+    retry=Retry(attempts=100, permanent=(Rejected,)),
+    exhausted=_give_up,
+)
+def create_intent(work: Work, payment_id: int) -> None:
+    """Open the payment at its provider. Running it twice changes nothing more."""
+    with transaction() as session:
+        request = asking.begin(session, payment_id)  # after a crash: the same frozen request
+    if request is None:
+        return work.skip("nothing to send")
+    try:
+        snapshot = registry.get(request.provider).create(request)
+    except OutcomeUnknown as error:
+        return work.retry(error, also=lambda session: asking.mark_unknown(session, payment_id))
+    with work.finish() as session:
+        settling.record(session, payment_id, snapshot, witness="answer")
+    return None
+
+
+@job("payments.refresh", retry=Retry(attempts=50))
+def refresh(work: Work, payment_id: int) -> None:
+    """Look at the payment at its provider and book what is seen."""
+    with transaction() as session:
+        request = asking.to_look_at(session, payment_id)
+    if request is None:
+        return work.skip("the provider does not know it yet")
+    snapshot = registry.get(request.provider).fetch(request)
+    with work.finish() as session:
+        settling.record(session, payment_id, snapshot, witness="look")
+    return None
+
+
+# About a day of asking at the default back-off cap, before a person must look.
+@job("payments.close", retry=Retry(attempts=200, base=2), exhausted=_give_up)
+def close(work: Work, payment_id: int) -> None:
+    """Close the payment at its provider, so that its order can end, or wait for money in flight."""
+    with transaction() as session:
+        request = asking.to_close(session, payment_id)
+    if request is None:
+        return work.skip("it is final already")
+    provider = registry.get(request.provider)
+    if request.provider_payment_id is None:  # its creation may or may not have reached them
+        opened = provider.create(request)
+        request = replace(request, provider_payment_id=opened.provider_payment_id)
+    snapshot = provider.close(request)
+    if snapshot.state not in FINAL:
+        return work.retry(
+            InFlightError(snapshot.state),
+            also=lambda session: settling.record(session, payment_id, snapshot, witness="look"),
+        )
+    with work.finish() as session:
+        settling.record(session, payment_id, snapshot, witness="look")
+    return None

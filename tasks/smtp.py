@@ -1,0 +1,47 @@
+"""The mail server: one bounded SMTP conversation for each mail."""
+
+import smtplib
+from email.message import EmailMessage
+from urllib.parse import unquote, urlsplit
+
+import settings
+
+_TIMEOUT_SECONDS = 20
+_PERMANENT = 500
+
+
+class MailRefusedError(Exception):
+    """The server will never take this mail; no repetition mends it."""
+
+
+class MailServerError(Exception):
+    """The server did not take the mail this time, or its answer was lost."""
+
+
+def send(message: EmailMessage) -> None:
+    """Hand the mail over, or raise `MailRefusedError` or `MailServerError`."""
+    try:
+        with _connect() as server:
+            server.send_message(message)
+    except smtplib.SMTPRecipientsRefused as error:
+        code = next(iter(error.recipients.values()))[0]
+        raise _meaning(code)(f"recipient refused: {code}") from error
+    except smtplib.SMTPResponseException as error:
+        raise _meaning(error.smtp_code)(str(error)) from error
+    except (OSError, smtplib.SMTPException) as error:
+        raise MailServerError(repr(error)) from error
+
+
+def _connect() -> smtplib.SMTP:
+    url = urlsplit(settings.current().smtp_url)
+    kind = smtplib.SMTP_SSL if url.scheme == "smtps" else smtplib.SMTP
+    server = kind(url.hostname or "127.0.0.1", url.port or 0, timeout=_TIMEOUT_SECONDS)
+    if url.username:
+        if url.scheme == "smtp":
+            server.starttls()
+        server.login(unquote(url.username), unquote(url.password or ""))
+    return server
+
+
+def _meaning(code: int) -> type[Exception]:
+    return MailRefusedError if code >= _PERMANENT else MailServerError
