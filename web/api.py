@@ -17,7 +17,17 @@ from web.representations import Problem
 View = Callable[..., Any]
 Decorator = Callable[[View], View]
 
-API_CONFIG = {"API_TITLE": "Orders", "API_VERSION": "1.0.0", "OPENAPI_VERSION": "3.1.0"}
+API_CONFIG = {
+    "API_TITLE": "Orders",
+    "API_VERSION": "1.0.0",
+    "OPENAPI_VERSION": "3.1.0",
+    "API_SPEC_OPTIONS": {
+        "info": {
+            "description": "Bodies are JSON. Money is a decimal string with the digits of its "
+            f"currency. Errors are RFC 9457 [problems]({PROBLEMS_PATH}) with a stable code.",
+        }
+    },
+}
 
 _BODY_PROBLEMS = (
     "malformed_json",
@@ -41,6 +51,9 @@ class Api(flask_smorest.Api):  # type: ignore[misc]
 
     def _register_error_handlers(self) -> None:
         errors.register(self._app)
+
+    def _register_pagination_header(self) -> None:
+        """Document no header: lists have a cursor in their body."""
 
     def _register_responses(self) -> None:
         super()._register_responses()

@@ -24,7 +24,7 @@ class JsonParser(FlaskParser):
 
     def load_json(self, req: Request, schema: Schema) -> Any:  # noqa: ARG002 - webargs' hook
         refuse_other_media_types(req)
-        return decode(req.get_data())
+        return decode(read_body(req))
 
     def handle_error(
         self,
@@ -52,6 +52,15 @@ def refuse_other_media_types(request: Request) -> None:
     else:
         return
     raise Problem(415, "unsupported_media_type", refused)
+
+
+def read_body(request: Request) -> bytes:
+    """The whole body as sent, or the problem `body_too_large`, even if no length was announced."""
+    body = request.get_data()
+    # werkzeug cuts a chunked body at the limit and says nothing: what fills it may go on.
+    if request.content_length is None and len(body) == request.max_content_length:
+        raise Problem(413, "body_too_large")
+    return body
 
 
 def decode(body: bytes) -> Any:

@@ -21,15 +21,19 @@ PROBLEMS: dict[str, Kind] = {
         "Send one JSON document in UTF-8, at most 1000 levels deep, no name twice in an object.",
     ),
     "invalid_body": Kind(
-        400, "The body is not valid", "`errors` lists each field and what is wrong with it."
+        400,
+        "The body is not valid",
+        "Each entry of errors names a field and its fault.",
     ),
-    "missing_field": Kind(400, "A field is missing", "Add the fields that `errors` points to."),
+    "missing_field": Kind(400, "A field is missing", "Add the fields that errors points to."),
     "unknown_field": Kind(
         400, "A field is not known here", "Check the spelling, or leave the field out."
     ),
-    "invalid_field": Kind(400, "A field is not valid", "`errors` says what each field takes."),
+    "invalid_field": Kind(400, "A field is not valid", "See errors for what each field takes."),
     "invalid_parameter": Kind(
-        400, "A query parameter or header is not valid", "`errors` says what each parameter takes."
+        400,
+        "A query parameter or header is not valid",
+        "See errors for what each takes.",
     ),
     "items_empty": Kind(400, "The order has no items", "Send at least one item."),
     "too_many_items": Kind(400, "The order has too many items", "Split it into several orders."),
@@ -51,10 +55,10 @@ PROBLEMS: dict[str, Kind] = {
         400, "The country is not known", "Send a two-letter code of ISO 3166 in capitals, like IE."
     ),
     "unknown_provider": Kind(
-        400, "The payment provider is not known", "Leave `provider` out for the shop's default."
+        400, "The payment provider is not known", "Leave provider out for the shop's default."
     ),
     "guest_email_required": Kind(
-        400, "A guest must leave an e-mail address", "Send `guest_email`, or sign in."
+        400, "A guest must leave an e-mail address", "Send guest_email, or sign in."
     ),
     "idempotency_key_invalid": Kind(
         400, "The Idempotency-Key is not valid", "Send 1 to 255 visible ASCII characters."
@@ -103,7 +107,7 @@ PROBLEMS: dict[str, Kind] = {
     "unsupported_media_type": Kind(
         415,
         "The body must be JSON",
-        "Send the body as JSON with the header `Content-Type: application/json`.",
+        "Send the body as JSON with the header Content-Type: application/json.",
     ),
     "unknown_sku": Kind(422, "A product is not known", "Ask /catalog/ for what is on sale."),
     "wrong_currency": Kind(
@@ -122,12 +126,12 @@ PROBLEMS: dict[str, Kind] = {
     ),
     "rate_limited": Kind(429, "Too many requests", "Slow down; try again after Retry-After."),
     "internal_error": Kind(
-        500, "Something broke on our side", "Quote `request_id` when you report it."
+        500, "Something broke on our side", "Quote request_id when you report it."
     ),
     "busy": Kind(
         503, "The shop is busy", "Try again after Retry-After, with the same Idempotency-Key."
     ),
     "not_ready": Kind(
-        503, "This process is not ready", "Send traffic elsewhere until it is; `checks` says why."
+        503, "This process is not ready", "Send traffic elsewhere until it is; checks says why."
     ),
 }

@@ -111,6 +111,48 @@ class TimelineEntry(Schema):
 
 
 class Order(Schema):
+    example: ClassVar[dict[str, Any]] = {
+        "id": 42,
+        "order_number": "7KQ2-M9XD-4TFA",
+        "status": "pending",
+        "state": "pending",
+        "fulfilment": "none",
+        "closing": None,
+        "stock_shortage": False,
+        "needs_review": False,
+        "disputed": False,
+        "currency": "EUR",
+        "total": "39.98",
+        "guest_email": "guest@example.com",
+        "expires_at": "2026-11-22T12:15:00+00:00",
+        "created_at": "2026-11-22T12:00:00+00:00",
+        "paid_at": None,
+        "items": [
+            {
+                "product_title": "Blue T-shirt",
+                "product_sku": "TSHIRT-BLUE",
+                "unit_price": "19.99",
+                "quantity": 2,
+                "line_total": "39.98",
+                "product_status": "available",
+            }
+        ],
+        "shipping_address": {
+            "name": None,
+            "line1": "123 Street",
+            "line2": None,
+            "city": "Town",
+            "region": None,
+            "postal_code": "12345",
+            "country": "IE",
+            "phone": None,
+        },
+        "billing_address": None,
+        "payments": [],
+        "refunds": [],
+        "timeline": [],
+    }
+
     id = number("For addresses of this API.", 42)
     order_number = text("For people: unguessable, shown to the customer.")
     token = text("Who sends it as `Authorization: Bearer` is the owner.", required=False)
@@ -136,6 +178,15 @@ class Order(Schema):
 
 
 class Payment(Schema):
+    example: ClassVar[dict[str, Any]] = {
+        "payment_id": 7,
+        "provider": "stripe",
+        "status": "open",
+        "amount": "39.98",
+        "currency": "EUR",
+        "client_secret": "pi_abc_secret_123",
+    }
+
     payment_id = number("For GET /orders/payments/<payment_id>/.", 7)
     provider = text("Who takes the money.", "stripe")
     status = one_of(PAYMENT_STATUSES, "Where the payment stands.")
@@ -154,6 +205,16 @@ class WebhookReceived(Schema):
 
 
 class CatalogItem(Schema):
+    example: ClassVar[dict[str, Any]] = {
+        "sku": "TSHIRT-BLUE",
+        "title": "Blue T-shirt",
+        "unit_price": "19.99",
+        "currency": "EUR",
+        "available": 12,
+        "is_unique": False,
+        "status": "available",
+    }
+
     sku = text("The product.", "TSHIRT-BLUE")
     title = text("Its name.", "Blue T-shirt")
     unit_price = amount("Price of one piece")
