@@ -1,0 +1,79 @@
+# The only door: `make` lists what can be done. Nothing is installed outside of .venv, save
+# Debian's python3-venv where it is missing and we are root.
+
+.DEFAULT_GOAL := help
+.PHONY: help run up down order reset test check lock clean
+
+IN := .venv/bin/
+RUNNER := $(IN)python -m sandbox.runner
+
+# A stamp is named after what it stands for, so a changed list, or a moved clone, has none.
+cksum = $(shell $(1) | cksum | cut -d ' ' -f 1)
+VENV := .venv/made-$(call cksum,pwd)
+FOR_RUN := .venv/run-$(call cksum,cat sandbox/requirements.txt)
+FOR_TEST := .venv/test-$(call cksum,cat tests/requirements.txt)
+INSTALL := $(IN)python -m pip install --disable-pip-version-check --require-hashes --no-deps --no-compile
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | while IFS='	' read -r verb text; do \
+		printf '  make %-8s %s\n' "$$verb" "$$text"; done
+
+run: $(FOR_RUN) ## Start everything here; Ctrl-C stops it
+	@$(RUNNER) run
+
+up: $(FOR_RUN) ## Start everything in the background
+	@$(RUNNER) up
+
+down: $(FOR_RUN) ## Stop what runs in the background
+	@$(RUNNER) down
+
+order: $(FOR_RUN) ## Take one order through the running product, step by step
+	@$(RUNNER) order
+
+reset: $(FOR_RUN) ## Stop everything and delete its data
+	@$(RUNNER) reset
+
+test: $(FOR_TEST) ## Run all tests against real servers
+	@$(IN)python -m pytest
+
+check: $(FOR_TEST) ## Check style, types, imports, migrations and docs
+	$(IN)ruff check
+	$(IN)ruff format --check
+	$(IN)mypy
+	$(IN)lint-imports
+	$(IN)python -m pytest -q tests/test_architecture.py tests/test_docs.py tests/test_migrations.py
+
+LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+lock: $(VENV) ## Pin the newest allowed packages, with their hashes
+	@tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && $(IN)python -m venv "$$tmp" && \
+	"$$tmp/bin/python" -m pip install -q uv && PATH="$$tmp/bin:$$PATH" && set -x && \
+	$(LOCK) pyproject.toml -o requirements.txt && \
+	$(LOCK) pyproject.toml --extra sandbox -c requirements.txt -o sandbox/requirements.txt && \
+	$(LOCK) pyproject.toml --extra sandbox --extra dev -c requirements.txt -o tests/requirements.txt
+
+clean: ## Remove the virtual environment and caches, keep the data
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(FOR_RUN): $(VENV)
+	@echo "Installing the packages that make run needs"
+	@$(INSTALL) -r sandbox/requirements.txt
+	@rm -f .venv/run-* && touch $@
+
+$(FOR_TEST): $(VENV)
+	@echo "Installing the packages that make test needs"
+	@$(INSTALL) -r tests/requirements.txt
+	@rm -f .venv/test-* && touch $@
+
+$(VENV):
+	@for python in python3.11 python3.12 python3.13 python3.14 python3; do \
+		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; \
+		python=; \
+	done; \
+	test "$$python" || { echo "Python 3.11 or newer is needed, and was not found."; exit 2; }; \
+	"$$python" -c 'import ensurepip' 2>/dev/null || { \
+		command -v apt-get >/dev/null && test "$$(id -u)" = 0 && apt-get update -q && \
+		apt-get install -y --no-install-recommends "$$python-venv"; } || \
+		{ echo "Python's venv is missing. On Debian: apt-get install $$python-venv"; exit 2; }; \
+	echo "Making .venv with $$python" && "$$python" -m venv --clear .venv
+	@touch $@

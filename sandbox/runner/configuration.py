@@ -1,0 +1,113 @@
+"""What every process of the product is told: given by the user, else made up once and kept."""
+
+import json
+import secrets
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+
+import settings
+from sandbox.embedded import HOST, free_port, write_private
+
+STANDS_IN_FOR = {
+    "postgresql": ("DATABASE_URL",),
+    "valkey": ("REDIS_URL", "CELERY_BROKER_URL"),
+    "provider": ("STRIPE_SECRET_KEY", "STRIPE_API_BASE"),
+    "mail": ("SMTP_URL",),
+}
+_FOR_EVERY_PROGRAM = (
+    "INSTANCE",
+    "SECRET_KEY",
+    "ORDER_TOKEN_KEYS",
+    "FIELD_KEYS",
+    "STRIPE_SECRET_KEY",
+    "STRIPE_PUBLISHABLE_KEY",
+    "STRIPE_WEBHOOK_SECRET",
+)
+STRIPE_API = "https://api.stripe.com"
+
+
+def is_needed(stand_in: str) -> bool:
+    """Whether nothing that the user gave replaces this stand-in."""
+    return not any(map(settings.given, STANDS_IN_FOR[stand_in]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    web: int
+    provider: int
+    mail: int
+    smtp: int
+
+
+def free_ports() -> Ports:
+    """The usual ports, or for each the next one that is free."""
+    return Ports(
+        web=free_port(8000), provider=free_port(12111), mail=free_port(8025), smtp=free_port(1025)
+    )
+
+
+def kept_secrets(path: Path) -> dict[str, str]:
+    """The secrets of this installation, made at its first start, so that its data stay readable."""
+    if not path.exists():
+        write_private(path, json.dumps(_made_up(), indent=2))
+    kept: dict[str, str] = json.loads(path.read_text())
+    return kept
+
+
+def _made_up() -> dict[str, str]:
+    return {
+        "INSTANCE": f"development-{secrets.token_hex(4)}",
+        "SECRET_KEY": secrets.token_urlsafe(48),
+        "ORDER_TOKEN_KEYS": secrets.token_urlsafe(48),
+        "FIELD_KEYS": Fernet.generate_key().decode(),
+        "STRIPE_SECRET_KEY": f"sk_test_{secrets.token_hex(24)}",
+        "STRIPE_PUBLISHABLE_KEY": f"pk_test_{secrets.token_hex(24)}",
+        "STRIPE_WEBHOOK_SECRET": f"whsec_{secrets.token_hex(24)}",
+        "STAFF_EMAIL": "staff@orders.example",
+        "STAFF_PASSWORD": secrets.token_urlsafe(12),
+    }
+
+
+def staff(kept: Mapping[str, str]) -> dict[str, str]:
+    """The login that the seed creates, as the variables it is told by."""
+    return {name: kept[name] for name in ("STAFF_EMAIL", "STAFF_PASSWORD")}
+
+
+def environment(
+    ports: Ports, kept: Mapping[str, str], database_url: str, redis_url: str
+) -> dict[str, str]:
+    """The environment of every program; what the user gave goes before what we made up."""
+    values = {name: settings.given(name) or kept[name] for name in _FOR_EVERY_PROGRAM}
+    values |= _addresses(ports, database_url, redis_url)
+    if settings.given("STRIPE_SECRET_KEY"):  # made-up keys would not be of that account
+        for name in ("STRIPE_PUBLISHABLE_KEY", "STRIPE_WEBHOOK_SECRET"):
+            values[name] = settings.given(name) or ""
+    return settings.environment(**values)
+
+
+def _addresses(ports: Ports, database_url: str, redis_url: str) -> dict[str, str]:
+    provider = f"http://{HOST}:{ports.provider}" if is_needed("provider") else STRIPE_API
+    binaries = Path(sys.executable).parent
+    return {
+        "APP_ENV": "development",
+        "PATH": f"{binaries}:{settings.given('PATH')}",
+        "PYTHONUNBUFFERED": "1",
+        "PORT": str(ports.web),
+        "WEB_BIND": HOST,
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "CELERY_BROKER_URL": settings.given("CELERY_BROKER_URL") or _other_database(redis_url),
+        "STRIPE_API_BASE": settings.given("STRIPE_API_BASE") or provider,
+        "SMTP_URL": settings.given("SMTP_URL") or f"smtp://{HOST}:{ports.smtp}",
+        "MAIL_FROM": settings.given("MAIL_FROM") or "shop@orders.example",
+        "PUBLIC_URL": settings.given("PUBLIC_URL") or f"http://{HOST}:{ports.web}",
+    }
+
+
+def _other_database(redis_url: str) -> str:
+    """Database 1 of our own Valkey, so that wiping one side leaves the other; given ones stay."""
+    return redis_url.removesuffix("/0") + "/1" if is_needed("valkey") else redis_url
