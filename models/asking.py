@@ -38,7 +38,7 @@ def begin(session: Session, payment_id: int) -> PaymentRequest | None:
 
 
 def to_look_at(session: Session, payment_id: int) -> PaymentRequest | None:
-    """What to ask the provider about; None before it has named the row."""
+    """What to ask the provider about; None before it has named the payment."""
     order, row = payment.lock_with_order(session, payment_id)
     return request_for(session, order, row) if row.provider_payment_id else None
 

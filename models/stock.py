@@ -141,6 +141,18 @@ def find(session: Session, skus: Sequence[str]) -> dict[str, StockItem]:
     return {item.sku: item for item in items}
 
 
+def get(session: Session, item_ids: Sequence[int]) -> Sequence[StockItem]:
+    """The items of these ids, for sale or not."""
+    return session.scalars(select(StockItem).where(StockItem.id.in_(item_ids))).all()
+
+
+def unique_among(session: Session, skus: Sequence[str]) -> Sequence[str]:
+    """Which of these SKUs are one-of-a-kind pieces."""
+    return session.scalars(
+        select(StockItem.sku).where(StockItem.sku.in_(skus), StockItem.is_unique)
+    ).all()
+
+
 def catalogue(session: Session) -> Sequence[StockItem]:
     """All items that are not archived, by title."""
     return session.scalars(

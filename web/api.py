@@ -9,7 +9,6 @@ from marshmallow import Schema as MarshmallowSchema
 
 from web import errors
 from web.errors import PROBLEM_JSON, PROBLEMS_PATH
-from web.fields import Money
 from web.parsing import JsonParser
 from web.problems import PROBLEMS
 from web.representations import Problem
@@ -44,10 +43,6 @@ class Api(flask_smorest.Api):  # type: ignore[misc]
     """The API of one app; its errors are problems, in its answers and in its documentation."""
 
     ERROR_SCHEMA = Problem
-
-    def _init_spec(self, **options: Any) -> None:
-        super()._init_spec(**options)
-        self.register_field(Money, None, None)
 
     def _register_error_handlers(self) -> None:
         errors.register(self._app)

@@ -30,8 +30,6 @@ class OrjsonProvider(JSONProvider):
 class IdConverter(IntegerConverter):
     """An id in a path: a number that no `bigint` can hold is not found, not an error."""
 
-    regex = "[0-9]{1,19}"
-
     def __init__(self, map: Map) -> None:  # noqa: A002 - werkzeug's name
         super().__init__(map, max=_BIGINT_MAX)
 

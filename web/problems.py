@@ -68,6 +68,11 @@ PROBLEMS: dict[str, Kind] = {
         "The webhook is not signed by the provider",
         "Check the signing secret, the clock, and that no proxy changes the body.",
     ),
+    "malformed_event": Kind(
+        400,
+        "The webhook is signed but is no event",
+        "Send the provider's event as it is; thin events are not taken.",
+    ),
     "invalid_credentials": Kind(
         401, "The credentials are not valid", "Check the name, the password or the key."
     ),

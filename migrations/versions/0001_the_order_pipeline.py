@@ -2,7 +2,7 @@
 
 Revision ID: 0001
 Revises: 
-Create Date: 2026-11-22 18:59:52.914868
+Create Date: 2026-11-22 19:12:45.384090
 
 """
 from alembic import op
@@ -216,6 +216,7 @@ def upgrade():
     sa.Column('provider_refund_id', sa.Text(), nullable=True),
     sa.Column('refunded_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('sent_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('ended_at', sa.DateTime(timezone=True), nullable=True),
     sa.CheckConstraint("NOT settles OR state = 'succeeded'", name=op.f('ck_payment_settles_only_succeeded')),
     sa.CheckConstraint("state IN ('authorised', 'cancelled', 'created', 'failed', 'open', 'processing', 'requires_action', 'sent', 'succeeded', 'unknown')", name=op.f('ck_payment_state')),

@@ -1,0 +1,84 @@
+"""The `Idempotency-Key` header: a request repeated with its key is answered, not done, again."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from flask import request
+from sqlalchemy.orm import Session
+
+from models import idempotency
+from models.idempotency import IdempotencyKey
+from web.errors import Problem
+
+REPLAYED = {"Idempotency-Replayed": "true"}
+
+_KEY = re.compile(r'"([\x21\x23-\x7e]{1,255})"|([\x21-\x7e]{1,255})')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Once:
+    """One request's claim to be done once; without a key it claims nothing."""
+
+    caller: str
+    endpoint: str
+    key: str | None
+    fingerprint: str
+
+    def earlier(self, session: Session) -> IdempotencyKey | None:
+        """What this key has done before; must be the transaction's first statement."""
+        if self.key is None:
+            return None
+        try:
+            return idempotency.claim(
+                session,
+                caller=self.caller,
+                endpoint=self.endpoint,
+                key=self.key,
+                fingerprint=self.fingerprint,
+            )
+        except idempotency.KeyInUseError:
+            raise Problem(409, "request_in_progress", headers={"Retry-After": "1"}) from None
+        except idempotency.KeyReusedError:
+            raise Problem(422, "idempotency_key_reused") from None
+
+    def remember(self, session: Session, *, status: int, **created: int) -> None:
+        """Keep the ids that this request created, in the transaction that created them."""
+        if self.key is not None:
+            session.add(
+                IdempotencyKey(
+                    caller=self.caller,
+                    endpoint=self.endpoint,
+                    key=self.key,
+                    fingerprint=self.fingerprint,
+                    status=status,
+                    **created,
+                )
+            )
+
+
+def once(caller: str) -> Once:
+    """This request's claim, by its key, its path and what its body says."""
+    return Once(
+        caller=caller,
+        endpoint=request.endpoint or "",
+        key=_key(),
+        fingerprint=_fingerprint(request.get_json(silent=True)),
+    )
+
+
+def _key() -> str | None:
+    header = request.headers.get("Idempotency-Key")
+    if header is None:
+        return None
+    match = _KEY.fullmatch(header.strip())
+    if match is None:
+        raise Problem(400, "idempotency_key_invalid")
+    return match[1] or match[2]
+
+
+def _fingerprint(body: Any) -> str:
+    said = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(f"{request.method} {request.path}\n".encode() + said).hexdigest()

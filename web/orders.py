@@ -1,0 +1,165 @@
+"""Orders: placed and looked at."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from models import money, orders, payment, placing, stock
+from models.idempotency import IdempotencyKey
+from models.orders import Order
+from models.placing import NewLine, NewOrder
+from models.session import transaction
+from models.tokens import guest_hash
+from providers import registry
+from web import callers, piece_lock, rendering
+from web.api import Blueprint
+from web.callers import Caller
+from web.errors import Problem
+from web.idempotency import REPLAYED, Once, once
+from web.representations import ORDER
+from web.schemas import ORDER_CREATE
+
+_LARGEST_TOTAL_MINOR = 99_999_999  # eight digits, the most that Stripe takes
+
+blueprint = Blueprint("orders", __name__, url_prefix="/orders", description="Place and follow.")
+
+
+@blueprint.route("/create/", methods=["POST"])
+@blueprint.arguments(ORDER_CREATE)
+@blueprint.response(201, ORDER)
+@blueprint.problems(
+    "guest_email_required",
+    "idempotency_key_invalid",
+    "idempotency_key_reused",
+    "request_in_progress",
+    "unknown_sku",
+    "wrong_currency",
+    "price_changed",
+    "out_of_stock",
+    "being_bought",
+    "amount_too_small",
+    "amount_too_large",
+    "unauthorized_origin",
+    "busy",
+)
+def create(body: dict[str, Any]) -> tuple[dict[str, Any], int, Mapping[str, str]]:
+    """Validate, price and store an order, and hold its stock.
+
+    With an `Idempotency-Key` the same request can be repeated safely: it makes one order.
+    """
+    caller = callers.present()
+    new = _new_order(body, caller)
+    _check_total(new)
+    claim = once(_scope(caller, new))
+    try:
+        with piece_lock.lock().held(_pieces(new)), transaction() as session:
+            order, replayed = _place(session, new, caller, claim)
+            shown = rendering.order(
+                order, timeline=orders.timeline(session, order.id), with_token=True
+            )
+    except piece_lock.BeingBoughtError as error:
+        raise Problem(
+            409, "being_bought", f"{error.sku} is being bought.", headers={"Retry-After": "1"}
+        ) from None
+    return shown, 201, REPLAYED if replayed else {}
+
+
+@blueprint.route("/<int:order_id>/")
+@blueprint.response(200, ORDER)
+@blueprint.problems("not_found")
+def show(order_id: int) -> dict[str, Any]:
+    """The order with its lines, payments and timeline, for its owner and for staff."""
+    with transaction() as session:
+        order = visible(session, order_id)
+        return rendering.order(
+            order, payment.of_order(session, order_id), orders.timeline(session, order_id)
+        )
+
+
+def visible(session: Session, order_id: int) -> Order:
+    """The order if the caller may see it; for all others it does not exist."""
+    order = orders.load(session, order_id)
+    if order is None or not callers.present().may_see(order):
+        raise Problem(404, "not_found")
+    return order
+
+
+def _place(
+    session: Session, new: NewOrder, caller: Caller, claim: Once
+) -> tuple[Order, IdempotencyKey | None]:
+    if (earlier := claim.earlier(session)) is not None and earlier.order_id is not None:
+        return _loaded(session, earlier.order_id), earlier
+    try:
+        order_id = placing.place(session, new, who=caller.name).id
+    except placing.UnknownSkuError as error:
+        raise Problem(422, "unknown_sku", skus=error.skus) from None
+    except placing.WrongCurrencyError as error:
+        raise Problem(422, "wrong_currency", skus=error.skus) from None
+    except placing.PriceChangedError as error:
+        raise Problem(409, "price_changed", prices=_prices(error, new.currency)) from None
+    except stock.OutOfStockError as error:
+        raise Problem(409, "out_of_stock", available=_left(session, error.item_ids)) from None
+    claim.remember(session, status=201, order_id=order_id)
+    return _loaded(session, order_id), None
+
+
+def _loaded(session: Session, order_id: int) -> Order:
+    order = orders.load(session, order_id)
+    if order is None:
+        raise LookupError(f"order {order_id}")
+    return order
+
+
+def _new_order(body: Mapping[str, Any], caller: Caller) -> NewOrder:
+    email = body["guest_email"] or (caller.user.email if caller.user else None)
+    if email is None:
+        raise Problem(400, "guest_email_required")
+    currency = body["currency"]
+    kinds = {"shipping": body["shipping_address"], "billing": body["billing_address"]}
+    return NewOrder(
+        email=email,
+        currency=currency,
+        lines=[_new_line(item, currency) for item in body["items"]],
+        addresses={kind: address for kind, address in kinds.items() if address is not None},
+        user_id=caller.user.id if caller.user else None,
+        guest_hash=None if caller.user else guest_hash(callers.guest_id()),
+    )
+
+
+def _new_line(item: Mapping[str, Any], currency: str) -> NewLine:
+    price: Decimal = item["unit_price"]
+    return NewLine(
+        sku=item["product_sku"],
+        unit_price_minor=money.minor_from_decimal(price, currency),
+        quantity=item["quantity"],
+    )
+
+
+def _check_total(new: NewOrder) -> None:
+    total = sum(line.unit_price_minor * line.quantity for line in new.lines)
+    minimum = min(registry.get(name).minimum_minor.get(new.currency, 1) for name in registry.NAMES)
+    if total < minimum:
+        least = money.decimal_string(minimum, new.currency)
+        raise Problem(422, "amount_too_small", minimum=least)
+    if total > _LARGEST_TOTAL_MINOR:
+        raise Problem(422, "amount_too_large")
+
+
+def _scope(caller: Caller, new: NewOrder) -> str:
+    """Whose keys these are; a guest without a cookie is known by the address alone."""
+    return f"user:{caller.user.id}" if caller.user else f"guest:{new.email}"
+
+
+def _pieces(new: NewOrder) -> Sequence[str]:
+    with transaction() as session:
+        return stock.unique_among(session, [line.sku for line in new.lines])
+
+
+def _prices(error: placing.PriceChangedError, currency: str) -> dict[str, str]:
+    return {sku: money.decimal_string(minor, currency) for sku, minor in error.prices.items()}
+
+
+def _left(session: Session, item_ids: Sequence[int]) -> dict[str, int]:
+    return {item.sku: item.available for item in stock.get(session, item_ids)}

@@ -1,0 +1,132 @@
+"""Payments: started by an order's owner, opened at the provider by a worker."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from flask import request, url_for
+from sqlalchemy.orm import Session
+
+import settings
+from models import orders, payment
+from models.orders import Order
+from models.payment import Payment
+from models.session import transaction
+from providers import registry
+from web import callers, rendering, waiting
+from web.api import Blueprint
+from web.errors import Problem
+from web.idempotency import REPLAYED, Once, once
+from web.representations import PAYMENT
+from web.schemas import start_payment
+
+_UNANSWERED = frozenset({"created", "sent", "unknown"})
+_LONGEST_WAIT_SECONDS = 30
+# RFC 7240
+_RESPOND_ASYNC = re.compile(r"(?:^|[,;]\s*)respond-async\b", re.IGNORECASE)
+_WAIT = re.compile(r"(?:^|[,;]\s*)wait\s*=\s*(\d{1,6})\b", re.IGNORECASE)
+
+Answer = tuple[dict[str, Any], int, Mapping[str, str]]
+
+blueprint = Blueprint("payments", __name__, url_prefix="/orders", description="Pay an order.")
+
+
+@blueprint.route("/start-payment/<int:order_id>/", methods=["POST"])
+@blueprint.arguments(start_payment(registry.NAMES))
+@blueprint.response(200, PAYMENT)
+@blueprint.alt_response(202, schema=PAYMENT)
+@blueprint.problems(
+    "not_found",
+    "already_paid",
+    "order_closing",
+    "order_closed",
+    "idempotency_key_invalid",
+    "idempotency_key_reused",
+    "request_in_progress",
+    "unauthorized_origin",
+    "busy",
+)
+def start(body: dict[str, Any], order_id: int) -> Answer:
+    """Start the order's payment, or return the one that is open.
+
+    200 with `client_secret` if the provider answers in time, else 202: ask `Location` again.
+    `Prefer: wait=N` or `respond-async` says how long to wait.
+    """
+    claim = once(f"order:{order_id}:{callers.present().name}")
+    with transaction() as session:
+        payment_id, replayed = _start(session, order_id, body["provider"], claim)
+    preference, seconds = _patience()
+    waiting.room.wait(f"payment:{payment_id}", seconds, lambda: _is_answered(payment_id))
+    shown, status, headers = _answer(payment_id)
+    return shown, status, {**headers, **preference, **(REPLAYED if replayed else {})}
+
+
+@blueprint.route("/payments/<int:payment_id>/")
+@blueprint.response(200, PAYMENT)
+@blueprint.problems("not_found")
+def show(payment_id: int) -> dict[str, Any]:
+    """Where the payment stands, and for its owner what a browser needs to pay it."""
+    with transaction() as session:
+        row = session.get(Payment, payment_id)
+        order = session.get(Order, row.order_id) if row else None
+        if row is None or order is None or not callers.present().may_see(order):
+            raise Problem(404, "not_found")
+        return _shown(session, row, for_owner=callers.present().owns(order))
+
+
+def _start(session: Session, order_id: int, provider: str | None, claim: Once) -> tuple[int, bool]:
+    earlier = claim.earlier(session)
+    order = orders.load(session, order_id)
+    if order is None or not callers.present().owns(order):
+        raise Problem(404, "not_found")
+    if earlier is not None and earlier.payment_id is not None:
+        return earlier.payment_id, True
+    try:
+        started = payment.start(
+            session, order_id, provider or registry.NAMES[0], who=callers.present().name
+        )
+    except payment.AlreadyPaidError:
+        raise Problem(409, "already_paid") from None
+    except payment.OrderClosingError:
+        raise Problem(409, "order_closing") from None
+    except payment.OrderClosedError as error:
+        raise Problem(409, "order_closed", f"The order is {error.state}.") from None
+    claim.remember(session, status=200, payment_id=started.id, order_id=order_id)
+    return started.id, False
+
+
+def _patience() -> tuple[Mapping[str, str], float]:
+    """How long this client wants to wait, and the header that says it was heard."""
+    wishes = request.headers.get("Prefer", "")
+    if _RESPOND_ASYNC.search(wishes):
+        return {"Preference-Applied": "respond-async"}, 0.0
+    wait = _WAIT.search(wishes)
+    if wait is None:
+        return {}, settings.current().start_payment_wait_seconds
+    seconds = min(int(wait[1]), _LONGEST_WAIT_SECONDS)
+    return {"Preference-Applied": f"wait={seconds}"}, seconds
+
+
+def _is_answered(payment_id: int) -> bool:
+    with transaction() as session:
+        return session.get_one(Payment, payment_id).state not in _UNANSWERED
+
+
+def _answer(payment_id: int) -> Answer:
+    with transaction() as session:
+        row = session.get_one(Payment, payment_id)
+        shown = _shown(session, row, for_owner=True)
+    if row.state not in _UNANSWERED:
+        return shown, 200, {}
+    location = url_for("payments.show", payment_id=payment_id)
+    return shown, 202, {"Location": location, "Retry-After": "1"}
+
+
+def _shown(session: Session, row: Payment, *, for_owner: bool) -> dict[str, Any]:
+    failure = payment.last_failure(session, row.id)
+    return rendering.payment(
+        row,
+        publishable_key=registry.get(row.provider).publishable_key,
+        failure=failure.message if failure else None,
+        for_owner=for_owner,
+    )

@@ -1,0 +1,46 @@
+"""Webhooks: verified, stored whole, applied by a worker."""
+
+from typing import Any
+
+from flask import request
+
+from models import webhook_event
+from models.session import transaction
+from providers import registry
+from providers.base import InvalidSignature, MalformedEvent
+from web.api import Blueprint
+from web.errors import Problem
+from web.representations import WEBHOOK_RECEIVED
+
+_LARGEST_EVENT_BYTES = 1_000_000
+
+blueprint = Blueprint("webhooks", __name__, url_prefix="/orders", description="For providers.")
+
+
+@blueprint.route("/webhook/", methods=["POST"], defaults={"provider": registry.NAMES[0]})
+@blueprint.route("/webhook/<provider>/", methods=["POST"])
+@blueprint.response(200, WEBHOOK_RECEIVED)
+@blueprint.problems("invalid_signature", "malformed_event", "not_found", "body_too_large", "busy")
+def receive(provider: str) -> dict[str, Any]:
+    """Take a provider's signed event; one that is known already is skipped."""
+    if provider not in registry.NAMES:
+        raise Problem(404, "not_found")
+    request.max_content_length = _LARGEST_EVENT_BYTES
+    body = request.get_data()
+    try:
+        event = registry.get(provider).parse_webhook(body, dict(request.headers))
+    except InvalidSignature:
+        raise Problem(400, "invalid_signature") from None
+    except MalformedEvent as error:
+        raise Problem(400, "malformed_event", str(error)) from None
+    with transaction() as session:
+        is_new = webhook_event.store(
+            session,
+            provider=provider,
+            event_id=event.event_id,
+            type_=event.type,
+            body=dict(event.body),
+            occurred_at=event.occurred_at,
+            ignored_because=event.foreign_because,
+        )
+    return {"received": True} if is_new else {"skipped": True}
