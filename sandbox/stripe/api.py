@@ -3,7 +3,6 @@
 import json
 import secrets
 import socket
-import time
 from collections.abc import Callable
 
 from flask import Blueprint, Response, make_response, request
@@ -119,9 +118,7 @@ class Work:
             raise StripeError(message)
 
     def _run_with_faults(self, params: Document) -> Answer:
-        seconds, fault = self.sandbox.faults.take(self.endpoint.name)
-        self.fault = fault
-        time.sleep(seconds)
+        self.fault = fault = self.sandbox.faults.meet(self.endpoint.name)
         if fault and fault.fault == "cut":
             return CUT
         if fault and fault.fault == "fail_before":

@@ -45,6 +45,7 @@ class Faults:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._cleared = threading.Event()
         self._pending: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
@@ -53,21 +54,26 @@ class Faults:
             self._pending.append(fault)
 
     def clear(self) -> None:
-        """Call all of them off."""
+        """Call all of them off, and end the delays that run."""
         with self._lock:
             self._pending = []
+            self._cleared.set()
+            self._cleared = threading.Event()
 
     def pending(self) -> list[Document]:
         """Return what is still to come."""
         with self._lock:
             return [vars(fault) for fault in self._pending]
 
-    def take(self, endpoint: str) -> tuple[float, Fault | None]:
-        """Use up one delay and one other fault of this endpoint: seconds to wait, and the other."""
+    def meet(self, endpoint: str) -> Fault | None:
+        """Use up one delay of this endpoint, by waiting, and return one other fault of it."""
         with self._lock:
             delay = self._take(endpoint, delays=True)
             other = self._take(endpoint, delays=False)
-        return (delay.seconds if delay else 0.0), other
+            cleared = self._cleared
+        if delay:
+            cleared.wait(delay.seconds)
+        return other
 
     def _take(self, endpoint: str, *, delays: bool) -> Fault | None:
         for index, fault in enumerate(self._pending):

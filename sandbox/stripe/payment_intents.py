@@ -198,9 +198,10 @@ def capture(call: Call, intent_id: str, params: Document) -> Document:
     """Take the reserved money once, in whole or in part; the rest is released."""
     intent = call.store.get("payment_intent", intent_id, "intent")
     attempts.expect(intent, "capture", "requires_capture")
-    amount = int(params.get("amount_to_capture", intent["amount_capturable"]))
-    if amount > intent["amount_capturable"]:
-        message = f"The amount could not be captured: {intent['amount_capturable']} is reserved."
+    reserved = intent["amount_capturable"]
+    amount = params.get("amount_to_capture") or reserved
+    if amount > reserved:
+        message = f"The amount could not be captured: only {reserved} is reserved."
         raise StripeError(message, code="amount_too_large", param="amount_to_capture")
     charges.capture(call, call.store.get("charge", intent["latest_charge"]), amount)
     metadata = merge_metadata(intent["metadata"], params.get("metadata"))
