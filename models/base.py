@@ -50,6 +50,7 @@ def connect(app: Flask, settings: Settings, *, pool_size: int, pool_timeout: flo
         "pool_timeout": pool_timeout,
         "pool_recycle": 1800,
         "pool_pre_ping": True,
+        "hide_parameters": True,  # what customers send must not reach the logs
         "connect_args": _connect_args(settings),
     }
     db.init_app(app)

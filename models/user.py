@@ -58,6 +58,11 @@ def find(session: Session, user_id: int) -> User | None:
     return session.scalar(select(User).where(User.id == user_id, User.is_active))
 
 
+def is_known(session: Session, email: str) -> bool:
+    """Whether an account, active or not, has this address."""
+    return session.scalar(select(User.id).where(User.email == email.lower())) is not None
+
+
 def authenticate(session: Session, email: str, password: str) -> User | None:
     """The active user of this address and password; unknown addresses take as long."""
     user = session.scalar(select(User).where(User.email == email.lower(), User.is_active))

@@ -10,6 +10,7 @@ from providers import registry
 from providers.base import InvalidSignature, MalformedEvent
 from web.api import Blueprint
 from web.errors import Problem
+from web.parsing import read_body
 from web.representations import WEBHOOK_RECEIVED
 
 _LARGEST_EVENT_BYTES = 1_000_000
@@ -26,7 +27,7 @@ def receive(provider: str) -> dict[str, Any]:
     if provider not in registry.NAMES:
         raise Problem(404, "not_found")
     request.max_content_length = _LARGEST_EVENT_BYTES
-    body = request.get_data()
+    body = read_body(request)
     try:
         event = registry.get(provider).parse_webhook(body, dict(request.headers))
     except InvalidSignature:

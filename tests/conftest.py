@@ -1,0 +1,100 @@
+"""Real servers for all tests: PostgreSQL, Valkey and the Stripe sandbox, started once."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sandbox.servers import PostgreSQL, Valkey
+from tests.sandbox.process import StripeProcess
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from flask.testing import FlaskClient
+
+_directory = tempfile.TemporaryDirectory(prefix="orders-tests-")
+# Power cuts are not what these tests are about, so nothing waits for the disk.
+_postgresql = PostgreSQL(
+    Path(_directory.name, "postgresql"),
+    options={"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"},
+)
+_valkey = Valkey(Path(_directory.name, "valkey"))
+_stripe = StripeProcess()
+
+
+def pytest_configure() -> None:
+    """Have everything running, and the environment say where, before the product is imported."""
+    _postgresql.start()
+    _valkey.start()
+    _stripe.start()
+    for name in [name for name in os.environ if name.startswith(("STRIPE_", "CELERY_"))]:
+        del os.environ[name]
+    os.environ.update(
+        APP_ENV="test",
+        INSTANCE="test",
+        DATABASE_URL=_postgresql.url,
+        REDIS_URL=_valkey.url,
+        STRIPE_SECRET_KEY=_stripe.secret_key,
+        STRIPE_PUBLISHABLE_KEY=_stripe.publishable_key,
+        STRIPE_API_BASE=_stripe.url,
+        STRIPE_WEBHOOK_SECRET=f"{_stripe.webhook_secret},whsec_the_one_before",
+        START_PAYMENT_WAIT_SECONDS="0",
+    )
+
+
+def pytest_unconfigure() -> None:
+    _stripe.stop()
+    _valkey.stop()
+    _postgresql.stop()
+    _postgresql.destroy()
+    _directory.cleanup()
+
+
+@pytest.fixture(scope="session")
+def product() -> Iterator["Flask"]:
+    """The web app on a migrated database."""
+    from flask_migrate import upgrade  # noqa: PLC0415 - after the environment is set
+
+    from models.base import db  # noqa: PLC0415
+    from models.session import ring_with  # noqa: PLC0415
+    from tasks import database_app  # noqa: PLC0415
+    from web import create_app  # noqa: PLC0415
+
+    flask_app = create_app()
+    flask_app.config["TESTING"] = True
+    ring_with(lambda jobs, signals: None)  # tests do the jobs themselves; tests/wiring rings
+    with flask_app.app_context():
+        upgrade()
+    yield flask_app
+    for each in (flask_app, database_app):
+        with each.app_context():
+            db.engine.dispose()
+
+
+@pytest.fixture
+def app(product: "Flask") -> Iterator["Flask"]:
+    """The web app on an empty database."""
+    from sqlalchemy import text  # noqa: PLC0415
+
+    from models.base import db  # noqa: PLC0415
+    from models.tables import Base  # noqa: PLC0415
+
+    yield product
+    names = ", ".join(table.name for table in Base.metadata.sorted_tables)
+    with product.app_context(), db.engine.begin() as connection:
+        connection.execute(text(f"TRUNCATE {names} CASCADE"))
+
+
+@pytest.fixture
+def client(app: "Flask") -> "FlaskClient":
+    return app.test_client(use_cookies=False)
+
+
+@pytest.fixture
+def stripe_sandbox() -> Iterator[StripeProcess]:
+    """The provider, with no faults left behind."""
+    yield _stripe
+    _stripe.control("faults", method="DELETE")

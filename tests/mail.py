@@ -1,0 +1,39 @@
+"""A mail server in the test's own process, to see what was sent."""
+
+from dataclasses import replace
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from typing import Any, Self
+
+import pytest
+from aiosmtpd.controller import Controller
+
+import settings
+from sandbox.servers import free_port
+
+
+class MailServer:
+    """Takes every mail, after answering with `refusals` first; settings point to it meanwhile."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.received: list[EmailMessage] = []
+        self.refusals: list[str] = []
+        port = free_port(None)
+        self._controller = Controller(self, hostname="127.0.0.1", port=port)
+        chosen = replace(settings.current(), smtp_url=f"smtp://127.0.0.1:{port}")
+        monkeypatch.setattr("settings.current", lambda: chosen)
+
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
+        if self.refusals:
+            return self.refusals.pop(0)
+        parsed = message_from_bytes(envelope.content, policy=policy.default)
+        assert isinstance(parsed, EmailMessage)
+        self.received.append(parsed)
+        return "250 taken"
+
+    def __enter__(self) -> Self:
+        self._controller.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._controller.stop()

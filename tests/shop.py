@@ -1,0 +1,139 @@
+"""A shop in a test: what buyers, workers and the provider do, in one line each."""
+
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import requests
+from flask.testing import FlaskClient
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
+
+from models import stock
+from models.session import transaction
+from tasks import database_app
+from tests.sandbox.process import StripeProcess
+
+ADDRESS = {"line1": "123 Street", "city": "Town", "postal_code": "12345", "country": "IE"}
+
+
+@contextmanager
+def database() -> Iterator[Session]:
+    """A transaction of the test's own, as a worker has them."""
+    with database_app.app_context(), transaction() as session:
+        yield session
+
+
+def make_item(sku: str = "TSHIRT-BLUE", units: int = 10, **changes: Any) -> int:
+    """Put an item on sale; its id."""
+    item = {
+        "sku": sku,
+        "title": "Blue T-shirt",
+        "unit_price_minor": 1999,
+        "currency": "EUR",
+        "stock": units,
+        "who": "test",
+    }
+    with database() as session:
+        return stock.create(session, **{**item, **changes}).id
+
+
+def order_body(sku: str = "TSHIRT-BLUE", quantity: int = 2, **changes: Any) -> dict[str, Any]:
+    line = {
+        "product_title": "Blue T-shirt",
+        "product_sku": sku,
+        "unit_price": 19.99,
+        "quantity": quantity,
+    }
+    return {
+        "guest_email": "guest@example.com",
+        "currency": "EUR",
+        "items": [line],
+        "shipping_address": ADDRESS,
+        **changes,
+    }
+
+
+def place(client: FlaskClient, **changes: Any) -> dict[str, Any]:
+    """Place an order; its JSON."""
+    answer = client.post("/orders/create/", json=order_body(**changes))
+    assert answer.status_code == 201, answer.text
+    placed: dict[str, Any] = answer.json
+    return placed
+
+
+def bearer(order: Mapping[str, Any]) -> dict[str, str]:
+    return {"Authorization": f"Bearer {order['token']}"}
+
+
+def start(client: FlaskClient, order: Mapping[str, Any], **headers: str) -> TestResponse:
+    return client.post(
+        f"/orders/start-payment/{order['id']}/", json={}, headers={**bearer(order), **headers}
+    )
+
+
+def look(client: FlaskClient, order: Mapping[str, Any]) -> dict[str, Any]:
+    """The order as its owner sees it."""
+    answer = client.get(f"/orders/{order['id']}/", headers=bearer(order))
+    assert answer.status_code == 200, answer.text
+    seen: dict[str, Any] = answer.json
+    return seen
+
+
+def pay(stripe_sandbox: StripeProcess, client_secret: str, method: str = "pm_card_visa") -> None:
+    """Pay as a browser does."""
+    intent_id = client_secret.partition("_secret_")[0]
+    answer = requests.post(
+        f"{stripe_sandbox.url}/v1/payment_intents/{intent_id}/confirm",
+        data={
+            "client_secret": client_secret,
+            "payment_method": method,
+            "return_url": "http://127.0.0.1/back",
+        },
+        headers={"Authorization": f"Bearer {stripe_sandbox.publishable_key}"},
+        timeout=30,
+    )
+    assert answer.status_code in (200, 402), answer.text
+
+
+def events_of(stripe_sandbox: StripeProcess, client_secret: str) -> dict[str, dict[str, Any]]:
+    """The provider's events about one intent, by type, as it would deliver them."""
+    intent_id = client_secret.partition("_secret_")[0]
+    events = stripe_sandbox.client().v1.events.list({"limit": 100}).data
+    return {
+        event.type: event.to_dict()
+        for event in reversed(events)
+        if event.to_dict()["data"]["object"]["id"] == intent_id
+    }
+
+
+def signature(
+    body: bytes, secret: str = "whsec_of_the_tests", *, age: int = 0, now: float | None = None
+) -> dict[str, str]:
+    """The header with which the provider signs a delivery."""
+    stamp = int((now or time.time()) - age)
+    digest = hmac.new(secret.encode(), f"{stamp}.".encode() + body, hashlib.sha256).hexdigest()
+    return {"Stripe-Signature": f"t={stamp},v1={digest}"}
+
+
+def deliver(client: FlaskClient, event: Mapping[str, Any]) -> TestResponse:
+    """Deliver an event as the provider would."""
+    body = json.dumps(event).encode()
+    return client.post(
+        "/orders/webhook/",
+        data=body,
+        content_type="application/json; charset=utf-8",
+        headers=signature(body),
+    )
+
+
+def sql(statement: str, **values: Any) -> list[Any]:
+    """Rows of a query, looked at directly."""
+    with database() as session:
+        rows = session.execute(text(statement), values)
+        return [tuple(row) for row in rows] if rows.returns_rows else []
