@@ -43,6 +43,13 @@ def make_item(sku: str = "TSHIRT-BLUE", units: int = 10, **changes: Any) -> int:
         return stock.create(session, **{**item, **changes}).id
 
 
+def body_of(answer: TestResponse) -> dict[str, Any]:
+    """The JSON object of an answer."""
+    body = answer.get_json()
+    assert isinstance(body, dict), answer.text
+    return body
+
+
 def order_body(sku: str = "TSHIRT-BLUE", quantity: int = 2, **changes: Any) -> dict[str, Any]:
     line = {
         "product_title": "Blue T-shirt",
@@ -63,8 +70,7 @@ def place(client: FlaskClient, **changes: Any) -> dict[str, Any]:
     """Place an order; its JSON."""
     answer = client.post("/orders/create/", json=order_body(**changes))
     assert answer.status_code == 201, answer.text
-    placed: dict[str, Any] = answer.json
-    return placed
+    return body_of(answer)
 
 
 def bearer(order: Mapping[str, Any]) -> dict[str, str]:
@@ -81,8 +87,7 @@ def look(client: FlaskClient, order: Mapping[str, Any]) -> dict[str, Any]:
     """The order as its owner sees it."""
     answer = client.get(f"/orders/{order['id']}/", headers=bearer(order))
     assert answer.status_code == 200, answer.text
-    seen: dict[str, Any] = answer.json
-    return seen
+    return body_of(answer)
 
 
 def pay(stripe_sandbox: StripeProcess, client_secret: str, method: str = "pm_card_visa") -> None:
@@ -135,5 +140,4 @@ def deliver(client: FlaskClient, event: Mapping[str, Any]) -> TestResponse:
 def sql(statement: str, **values: Any) -> list[Any]:
     """Rows of a query, looked at directly."""
     with database() as session:
-        rows = session.execute(text(statement), values)
-        return [tuple(row) for row in rows] if rows.returns_rows else []
+        return [tuple(row) for row in session.execute(text(statement), values)]

@@ -27,7 +27,7 @@ def test_an_order_is_placed_paid_booked_and_mailed_once(
 
     assert shop.start(client, order).status_code == 202
     drain()
-    started = shop.start(client, order).json
+    started = shop.body_of(shop.start(client, order))
     shop.pay(stripe_sandbox, started["client_secret"])
     event = shop.events_of(stripe_sandbox, started["client_secret"])["payment_intent.succeeded"]
     assert shop.deliver(client, event).json == {"received": True}
