@@ -16,6 +16,8 @@ from types import MappingProxyType
 
 import psycopg
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from sandbox import unprivileged
 from sandbox.embedded import (
@@ -31,6 +33,7 @@ from sandbox.tether import tethered
 
 __all__ = ["PostgreSQL", "ServerError", "Valkey", "free_port"]
 
+_ONCE = Retry(NoBackoff(), 0)
 _NAME = "orders"  # of the database and of its owner
 _DURABLE = {
     "listen_addresses": HOST,
@@ -185,7 +188,7 @@ class Valkey(Server):
 
     def answers(self) -> bool:
         try:
-            with redis.Redis.from_url(self.url, socket_timeout=2) as client:
+            with redis.Redis.from_url(self.url, socket_timeout=2, retry=_ONCE) as client:
                 return bool(client.ping())
         except redis.ConnectionError:
             return False
