@@ -39,6 +39,7 @@ worker_disable_prefetch = True
 
 # The default exchange survives a wiped broker; a named one would swallow messages.
 task_queues = [Queue(name, exchange="", routing_key=name) for name in sorted(set(QUEUES.values()))]
+task_default_exchange = ""
 task_create_missing_queues = False
 task_default_queue = "sweeps"
 task_routes = {f"{prefix}.*": {"queue": queue} for prefix, queue in QUEUES.items()}
