@@ -5,6 +5,7 @@ from typing import Literal
 
 from sandbox.stripe.call import Call, random_id
 from sandbox.stripe.errors import Document, StripeError
+from sandbox.stripe.forms import require
 
 ADVICE = {"insufficient_funds": "try_again_later", "processing_error": "try_again_later"}
 
@@ -103,6 +104,7 @@ def from_name(call: Call, name: str) -> Document:
 
 def from_data(call: Call, data: Document) -> Document:
     """Return a new payment method from what a buyer typed in."""
+    require(data, "type", inside="payment_method_data")
     billing = data.get("billing_details", {})
     if data["type"] == "klarna":
         method = _method(call, "klarna", billing) | {"klarna": {"dob": None}}

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from urllib.parse import urlsplit
 
 from sandbox.stripe.errors import Document, ParameterError
 
@@ -10,6 +9,7 @@ Raw = str | dict[str, "Raw"]
 Rule = Callable[[str, Raw], object]
 
 NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
+URL = re.compile(r"https?://[\w.-]+(:\d{1,5})?([/?#]\S*)?")
 METADATA_KEYS, METADATA_KEY_LENGTH, METADATA_VALUE_LENGTH = 50, 40, 500
 
 
@@ -51,11 +51,12 @@ def _unknown(name: str) -> tuple[str]:
     return ("parameter_unknown",)
 
 
-def require(params: Document, *names: str) -> None:
+def require(params: Document, *names: str, inside: str = "") -> None:
     """Raise for the first of these parameters that was not given."""
     for name in names:
         if params.get(name) is None:
-            raise ParameterError(name, f"Missing required param: {name}.", "parameter_missing")
+            param = f"{inside}[{name}]" if inside else name
+            raise ParameterError(param, f"Missing required param: {param}.", "parameter_missing")
 
 
 def _string(param: str, raw: Raw) -> str:
@@ -91,11 +92,11 @@ def integer(param: str, raw: Raw) -> int:
     return int(value)
 
 
-def timestamp(param: str, raw: Raw) -> int:
-    """Seconds since 1970."""
+def natural(param: str, raw: Raw) -> int:
+    """A whole number from 0 on: a place in a search, or seconds since 1970."""
     value = _string(param, raw)
     if not re.fullmatch(r"[0-9]{1,12}", value):
-        raise ParameterError(param, f"Invalid timestamp: {value}", "parameter_invalid_integer")
+        raise ParameterError(param, f"Invalid integer: {value}", "parameter_invalid_integer")
     return int(value)
 
 
@@ -121,8 +122,7 @@ def one_of(*choices: str) -> Rule:
 def url(param: str, raw: Raw) -> str:
     """An absolute http or https URL."""
     value = _string(param, raw)
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not re.fullmatch(r"[\w.:\[\]-]+", parts.netloc):
+    if not URL.fullmatch(value):
         raise ParameterError(param, f"Not a valid URL: {value}", "url_invalid")
     return value
 
@@ -152,8 +152,8 @@ def list_of(rule: Rule) -> Rule:
 def moment(param: str, raw: Raw) -> Document:
     """`created=123` or `created[gte]=123`, as a hash of comparisons."""
     if isinstance(raw, str):
-        return {"gte": timestamp(param, raw), "lte": timestamp(param, raw)}
-    comparisons = dict.fromkeys(("gt", "gte", "lt", "lte"), timestamp)
+        return {"gte": natural(param, raw), "lte": natural(param, raw)}
+    comparisons = dict.fromkeys(("gt", "gte", "lt", "lte"), natural)
     return read(comparisons, raw, inside=param)
 
 

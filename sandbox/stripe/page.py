@@ -96,7 +96,7 @@ def _with_result(back: str, intent: Document, *, passed: bool) -> str:
 
 
 def _page(template: str, *, back: str | None = None, **values: object) -> Response:
-    response = make_response(render_template(template, back=back, **values))
+    response = make_response(render_template(template, **values))
     # A browser holds the redirect that follows a form against form-action, too.
     target = urlsplit(back or "")
     shop = f" {target.scheme}://{target.netloc}" if back else ""

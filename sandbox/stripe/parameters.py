@@ -10,6 +10,7 @@ from sandbox.stripe.forms import (
     list_of,
     metadata,
     moment,
+    natural,
     one_of,
     text,
     url,
@@ -102,7 +103,7 @@ CANCEL: dict[str, Rule] = EXPAND | {
     "cancellation_reason": one_of("abandoned", "duplicate", "fraudulent", "requested_by_customer")
 }
 CAPTURE: dict[str, Rule] = EXPAND | {"amount_to_capture": integer, "metadata": metadata}
-SEARCH: dict[str, Rule] = EXPAND | {"limit": limit, "page": text(), "query": text()}
+SEARCH: dict[str, Rule] = EXPAND | {"limit": limit, "page": natural, "query": text()}
 REFUND: dict[str, Rule] = EXPAND | {
     "amount": integer,
     "charge": text(),

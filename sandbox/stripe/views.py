@@ -94,7 +94,7 @@ def search(call: Call, params: Document) -> Document:
     """Return the intents that a query finds; new ones are found only after the search lag."""
     clauses, every = _clauses(params.get("query") or "")
     lag = configuration(call.store)["search_lag_seconds"]
-    limit, skip = params.get("limit", 10), int(params.get("page") or 0)
+    limit, skip = params.get("limit", 10), params.get("page", 0)
     wanted = all if every else any
     candidates = call.store.newest(
         "payment_intent", until=call.now - lag, mentioning=_certain_text(clauses) if every else ""

@@ -11,6 +11,7 @@ from tests.sandbox.process import StripeProcess
 EUR_49_90: Any = {"amount": 4990, "currency": "eur"}
 
 AUTOMATIC, TYPES = "automatic_payment_methods", "payment_method_types"
+DATA = "payment_method_data"
 
 
 def open_intent(client: stripe.StripeClient, **params: Any) -> stripe.PaymentIntent:
@@ -33,6 +34,8 @@ def test_a_browser_sees_only_its_own_payment_and_no_metadata(
     assert get(f"/v1/payment_intents/{intent.id}").status_code == 400
     assert get(f"/v1/payment_intents/{intent.id}", client_secret="x").status_code == 400
     assert get("/v1/payment_intents").status_code == 403
+    asked = requests.options(f"{sandbox.url}/v1/payment_intents/{intent.id}", timeout=10)
+    assert "Authorization" in asked.headers["Access-Control-Allow-Headers"]
 
 
 @pytest.mark.parametrize("key", ["", "sk_test_wrong", "sk_live_x"])
@@ -56,7 +59,7 @@ def test_another_api_version_is_refused(sandbox: StripeProcess) -> None:
 @pytest.mark.parametrize(
     ("params", "param", "code"),
     [
-        ({"amount": 4990}, "currency", "parameter_missing"),
+        ({"currency": ""}, "currency", "parameter_missing"),
         ({"amount": "12.5"}, "amount", "parameter_invalid_integer"),
         ({"amount": 0}, "amount", "parameter_invalid_integer"),
         ({"amount": -1}, "amount", "parameter_invalid_integer"),
@@ -80,15 +83,15 @@ def test_another_api_version_is_refused(sandbox: StripeProcess) -> None:
         ({"return_url": "https://shop.example"}, "return_url", None),
         ({"confirm": True, "return_url": "javascript:alert(1)"}, "return_url", "url_invalid"),
         ({"payment_method": "pm_unknown"}, "payment_method", "resource_missing"),
+        ({DATA: {"card": {"cvc": "123"}}}, f"{DATA}[type]", "parameter_missing"),
         ({f"allowed_{TYPES}": ["card"], AUTOMATIC: {"enabled": True}}, AUTOMATIC, None),
     ],
 )  # fmt: skip
 def test_a_wrong_parameter_is_named(
     sandbox: StripeProcess, params: dict[str, Any], param: str, code: str | None
 ) -> None:
-    base: Any = params if code == "parameter_missing" else EUR_49_90 | params
     with pytest.raises(stripe.InvalidRequestError) as refused:
-        sandbox.client().v1.payment_intents.create(base)
+        sandbox.client().v1.payment_intents.create(EUR_49_90 | params)
 
     assert (refused.value.param, refused.value.code) == (param, code)
     assert refused.value.http_status == 400
