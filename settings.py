@@ -30,7 +30,7 @@ class SettingsError(Exception):
         self.problems = problems
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Settings:
     app_env: AppEnv
     instance: str
@@ -71,6 +71,10 @@ class Settings:
     job_lease_seconds: int
     job_backoff_cap_seconds: int
     relay_period_seconds: float
+
+    def __repr__(self) -> str:
+        """No more than what may stand in a log."""
+        return f"Settings(app_env={self.app_env!r}, instance={self.instance!r}, …)"
 
     @property
     def is_production(self) -> bool:
@@ -129,7 +133,11 @@ def _read(env: Env) -> Settings:
     return Settings(
         app_env=app_env,
         instance=env.str("INSTANCE", app_env, validate=validate.Regexp(r"^[a-z0-9-]{1,40}$")),
-        log_level=env.str("LOG_LEVEL", "INFO"),
+        log_level=env.str(
+            "LOG_LEVEL",
+            "INFO",
+            validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]),
+        ),
         database_url=_psycopg(env.str("DATABASE_URL", "postgresql://127.0.0.1:5432/orders")),
         database_pooler=env.str(
             "DATABASE_POOLER", "none", validate=validate.OneOf(["none", "transaction"])
@@ -203,15 +211,26 @@ def _contradictions(settings: Settings) -> Iterator[str]:
 def _malformed(settings: Settings) -> Iterator[str]:
     if not settings.database_url.startswith("postgresql+psycopg://"):
         yield "DATABASE_URL: must be a postgresql:// URL"
-    for name in ("redis_url", "celery_broker_url"):
-        if urlsplit(getattr(settings, name)).scheme not in ("redis", "rediss", "unix"):
-            yield f"{name.upper()}: must be a redis:// or rediss:// URL"
+    redis_urls = {settings.celery_broker_url: "CELERY_BROKER_URL", settings.redis_url: "REDIS_URL"}
+    for url, name in redis_urls.items():
+        if urlsplit(url).scheme not in ("redis", "rediss", "unix"):
+            yield f"{name}: must be a redis:// or rediss:// URL"
     if urlsplit(settings.smtp_url).scheme not in ("smtp", "smtps"):
         yield "SMTP_URL: must be an smtp:// or smtps:// URL"
+    if not _is_order_page(settings.order_page_url):
+        yield "ORDER_PAGE_URL: may hold {order_id}, {order_number} and {token} and no other braces"
     for key in settings.field_keys:
         if not _is_fernet_key(key):
             yield "FIELD_KEYS: each key must be 32 bytes in url-safe base64"
             break
+
+
+def _is_order_page(template: str) -> bool:
+    try:
+        template.format(order_id=1, order_number="", token="")
+    except (LookupError, ValueError, AttributeError):
+        return False
+    return True
 
 
 def _is_fernet_key(key: str) -> bool:

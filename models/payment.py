@@ -41,6 +41,8 @@ STATES: journal.StateTable = {
 }
 FINAL = frozenset({"succeeded", "cancelled", "failed"})
 LIVE = frozenset(STATES) - FINAL
+UNANSWERED = frozenset({"created", "sent", "unknown"})
+"""Live states in which no answer of the provider has been booked yet."""
 RUNNING = frozenset({"sent", "unknown", "requires_action", "processing", "authorised"})
 """Live states in which the customer or the provider is at work."""
 

@@ -12,7 +12,10 @@ import settings
 from models import tables
 from models.base import connect, db
 from models.session import ring_with
+from tasks import logs
 from tasks.doorbell import Doorbell
+
+logs.configure(settings.current().log_level)
 
 app = Celery("orders", config_source="celeryconfig")
 

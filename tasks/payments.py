@@ -5,8 +5,9 @@ from dataclasses import replace
 from sqlalchemy.orm import Session
 
 from models import asking, settling
+from models import job as ledger
 from models.kinds import Retry
-from models.payment import FINAL
+from models.payment import FINAL, UNANSWERED
 from models.session import transaction
 from providers import registry
 from providers.base import OutcomeUnknown, Rejected
@@ -37,7 +38,15 @@ def create_intent(work: Work, payment_id: int) -> None:
     except OutcomeUnknown as error:
         return work.retry(error, also=lambda session: asking.mark_unknown(session, payment_id))
     with work.finish() as session:
-        settling.record(session, payment_id, snapshot, witness="answer")
+        row = settling.record(session, payment_id, snapshot, witness="answer")
+        if row.state in UNANSWERED:  # an end that an answer alone does not prove
+            ledger.stage(
+                session,
+                "payments.refresh",
+                key=f"refresh:{payment_id}:answer",
+                order_id=row.order_id,
+                payment_id=payment_id,
+            )
     return None
 
 

@@ -20,7 +20,6 @@ from web.idempotency import REPLAYED, Once, once
 from web.representations import PAYMENT
 from web.schemas import start_payment
 
-_UNANSWERED = frozenset({"created", "sent", "unknown"})
 _LONGEST_WAIT_SECONDS = 30
 # RFC 7240
 _RESPOND_ASYNC = re.compile(r"(?:^|[,;]\s*)respond-async\b", re.IGNORECASE)
@@ -109,14 +108,14 @@ def _patience() -> tuple[Mapping[str, str], float]:
 
 def _is_answered(payment_id: int) -> bool:
     with transaction() as session:
-        return session.get_one(Payment, payment_id).state not in _UNANSWERED
+        return session.get_one(Payment, payment_id).state not in payment.UNANSWERED
 
 
 def _answer(payment_id: int) -> Answer:
     with transaction() as session:
         row = session.get_one(Payment, payment_id)
         shown = _shown(session, row, for_owner=True)
-    if row.state not in _UNANSWERED:
+    if row.state not in payment.UNANSWERED:
         return shown, 200, {}
     location = url_for("payments.show", payment_id=payment_id)
     return shown, 202, {"Location": location, "Retry-After": "1"}

@@ -1,0 +1,122 @@
+"""The environment is read once, checked together, and refused when it does not add up."""
+
+import pytest
+from cryptography.fernet import Fernet
+
+import settings
+
+PRODUCTION = {
+    "APP_ENV": "production",
+    "DATABASE_URL": "postgres://db.example/orders",
+    "REDIS_URL": "rediss://redis.example/0",
+    "SECRET_KEY": "s" * 40,
+    "ORDER_TOKEN_KEYS": "t" * 40,
+    "FIELD_KEYS": Fernet.generate_key().decode(),
+    "STRIPE_SECRET_KEY": "sk_live_1",
+    "STRIPE_PUBLISHABLE_KEY": "pk_live_1",
+    "STRIPE_WEBHOOK_SECRET": "whsec_1, whsec_2",
+    "STRIPE_API_BASE": "https://api.stripe.com",
+    "SMTP_URL": "smtps://user:secret@mail.example:465",
+    "MAIL_FROM": "orders@shop.example",
+    "PUBLIC_URL": "https://shop.example",
+}
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in settings.Settings.__dataclass_fields__:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def _load(monkeypatch: pytest.MonkeyPatch, **environment: str) -> settings.Settings:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return settings.load()
+
+
+def _problems(monkeypatch: pytest.MonkeyPatch, **environment: str) -> list[str]:
+    with pytest.raises(settings.SettingsError) as refused:
+        _load(monkeypatch, **environment)
+    return refused.value.problems
+
+
+def test_a_developer_needs_to_set_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = _load(monkeypatch)
+
+    assert (chosen.app_env, chosen.instance) == ("development", "development")
+    assert chosen.reservation_ttl_seconds == 900
+
+
+def test_a_whole_production_environment_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = _load(monkeypatch, **PRODUCTION)
+
+    assert chosen.database_url == "postgresql+psycopg://db.example/orders"
+    assert chosen.celery_broker_url == "rediss://redis.example/0"
+    assert chosen.stripe_webhook_secret == ("whsec_1", "whsec_2")
+
+
+def test_production_refuses_every_default_and_names_them_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    problems = _problems(monkeypatch, APP_ENV="production")
+
+    named = {problem.partition(":")[0] for problem in problems}
+    assert named == PRODUCTION.keys() - {"APP_ENV", "STRIPE_API_BASE"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("STRIPE_SECRET_KEY", "sk_test_1"),
+        ("STRIPE_PUBLISHABLE_KEY", "pk_test_1"),
+        ("STRIPE_WEBHOOK_SECRET", ""),
+        ("STRIPE_API_BASE", "http://127.0.0.1:12111"),
+        ("PUBLIC_URL", "http://shop.example"),
+        ("SECRET_KEY", "short"),
+        ("ORDER_TOKEN_KEYS", f"{'t' * 40},short"),
+        ("FIELD_KEYS", "not-a-key"),
+        ("DATABASE_URL", "sqlite://"),
+        ("REDIS_URL", "http://redis.example"),
+        ("SMTP_URL", "mail.example:25"),
+        ("ORDER_PAGE_URL", "https://shop.example/{secret}"),
+        ("LOG_LEVEL", "LOUD"),
+        ("MAX_BODY_BYTES", "many"),
+        ("WEB_THREADS", "0"),
+        ("INSTANCE", "Not a slug"),
+    ],
+)
+def test_production_refuses_what_does_not_add_up(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    (problem,) = _problems(monkeypatch, **{**PRODUCTION, name: value})
+
+    assert problem.startswith(name)
+
+
+@pytest.mark.parametrize("app_env", ["development", "test"])
+@pytest.mark.parametrize("name", ["STRIPE_SECRET_KEY", "STRIPE_PUBLISHABLE_KEY"])
+def test_live_keys_are_refused_outside_production(
+    monkeypatch: pytest.MonkeyPatch, app_env: str, name: str
+) -> None:
+    (problem,) = _problems(monkeypatch, APP_ENV=app_env, **{name: "xx_live_1"})
+
+    assert "live key" in problem
+
+
+def test_an_unknown_environment_and_a_wrong_number_are_named_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    problems = _problems(monkeypatch, APP_ENV="staging", WORKER_THREADS="-1")
+
+    assert {problem.partition(":")[0] for problem in problems} == {"APP_ENV", "WORKER_THREADS"}
+
+
+def test_settings_are_frozen_and_keep_secrets_out_of_their_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chosen = _load(monkeypatch, **PRODUCTION)
+
+    with pytest.raises(AttributeError):
+        chosen.secret_key = "changed"  # type: ignore[misc]
+    assert "sk_live_1" not in repr(chosen)
+    assert PRODUCTION["SECRET_KEY"] not in str(chosen)
