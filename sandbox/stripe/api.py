@@ -49,17 +49,17 @@ def _allow_browsers(response: Response) -> Response:
 
 def _view(sandbox: Sandbox, endpoint: Endpoint) -> Callable[..., Response]:
     def view(object_id: str = "") -> Response:
-        work = Work(sandbox, endpoint, object_id)
+        exchange = Exchange(sandbox, endpoint, object_id)
         try:
-            status, body = work.answer()
+            status, body = exchange.answer()
         except StripeError as error:
             status, body = error.status, error.body()
-        return work.respond(status, body)
+        return exchange.respond(status, body)
 
     return view
 
 
-class Work:
+class Exchange:
     """One request from its arrival to its answer."""
 
     def __init__(self, sandbox: Sandbox, endpoint: Endpoint, object_id: str) -> None:
@@ -68,7 +68,7 @@ class Work:
             (request.form if request.method == "POST" else request.args).items(multi=True)
         )
         self.key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
-        self.request_id = random_id("req_", 14)
+        self.request_id = random_id("req_")
         self.replayed = False
         self.fault: Fault | None = None
 

@@ -1,7 +1,6 @@
 """What every verb is given: the state, the time, and in whose name it acts."""
 
 import secrets
-import string
 import time
 from dataclasses import dataclass
 
@@ -9,7 +8,6 @@ from sandbox.stripe.errors import Document
 from sandbox.stripe.store import Store
 
 API_VERSION = "2026-10-28.endive"
-ALPHABET = string.ascii_letters + string.digits
 CONFIGURATION: Document = {
     "id": "configuration",
     "webhook_url": None,
@@ -21,9 +19,9 @@ CONFIGURATION: Document = {
 }
 
 
-def random_id(prefix: str, length: int = 23) -> str:
+def random_id(prefix: str) -> str:
     """Return an unguessable id in Stripe's form."""
-    return prefix + "".join(secrets.choice(ALPHABET) for _ in range(length))
+    return prefix + secrets.token_hex(12)
 
 
 def configuration(store: Store) -> Document:

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,23 @@ def test_a_kill_in_the_middle_loses_nothing_that_was_answered(tmp_path: Path) ->
         process.kill()
         process.start()
         assert [intent["id"] for intent in process.ledger()["payment_intents"]] == answered
+
+
+def test_a_delivery_that_a_kill_interrupts_is_made_again(tmp_path: Path) -> None:
+    with (
+        WebhookEndpoint() as endpoint,
+        StripeProcess(webhook_url=endpoint.url, state=tmp_path / "stripe.db") as process,
+    ):
+        endpoint.gate = gate = threading.Barrier(2)
+        process.client().v1.payment_intents.create(EUR_49_90)
+        while gate.n_waiting == 0:
+            time.sleep(0.01)
+        process.kill()
+        endpoint.gate = None
+        process.start()
+
+        endpoint.wait_for(lambda: len(endpoint.received) == 1)
+        gate.wait()
 
 
 def test_a_sigterm_ends_it() -> None:
