@@ -164,6 +164,7 @@ def catalogue(session: Session) -> Sequence[StockItem]:
 
 # Only the clock is interpolated below, never a value (S608).
 # `locked` takes each row, in id order, before it is judged; what it reads is the newest there is.
+# The update judges nothing again: it would judge each row as it was before the wait for its lock.
 _HOLD = text(f"""
 WITH wanted AS (
     SELECT * FROM unnest(:item_ids, :quantities) AS wanted (item_id, quantity)
@@ -179,8 +180,6 @@ WITH wanted AS (
         status = CASE WHEN is_unique THEN 'reserved' ELSE status END
     FROM wanted JOIN fitting ON fitting.id = wanted.item_id
     WHERE stock_item.id = wanted.item_id
-      AND stock_item.status = 'available'
-      AND stock_item.stock - stock_item.held >= wanted.quantity
       AND (SELECT count(*) FROM fitting) = (SELECT count(*) FROM wanted)
     RETURNING stock_item.id, wanted.quantity
 ), reserved AS (
