@@ -15,16 +15,20 @@ from models.session import now, signal_after_commit
 def begin(session: Session, payment_id: int) -> PaymentRequest | None:
     """Mark the payment as sent and freeze its request; after a crash, the same request.
 
-    None if there is nothing to send: the provider has answered, or the order is closing.
+    None if there is nothing to send: the whole answer is here, or the order closed first.
     """
     order, row = payment.lock_with_order(session, payment_id)
-    if row.state in ("sent", "unknown"):
-        return request_for(session, order, row)
-    if row.state != "created":
-        return None
+    if row.state == "created":
+        _send_or_cancel(session, order, row)
+    # An event may have told of the payment before its answer, but events keep the secret back.
+    lacks_answer = row.is_live and row.client_secret is None
+    return request_for(session, order, row) if lacks_answer else None
+
+
+def _send_or_cancel(session: Session, order: Order, row: Payment) -> None:
     if order.state != "pending" or order.closing is not None:
         payment.cancel_unsent(session, row, why="the order closed first")
-        return None
+        return
     journal.move(
         session,
         row,
@@ -34,7 +38,6 @@ def begin(session: Session, payment_id: int) -> PaymentRequest | None:
         why="the provider is being asked",
         sent_at=now(),
     )
-    return request_for(session, order, row)
 
 
 def to_look_at(session: Session, payment_id: int) -> PaymentRequest | None:
@@ -80,22 +83,23 @@ def mark_unknown(session: Session, payment_id: int) -> None:
     )
 
 
-def give_up(session: Session, payment_id: int, *, is_refused: bool, why: str) -> None:
-    """End what cannot go on: `failed` if the provider refused, else a person must look.
+def refuse(session: Session, payment_id: int, *, why: str) -> None:
+    """End a payment that the provider would not open, and with it its order if that is closing.
 
-    A payment whose outcome is not known is never called failed.
+    If an earlier answer was lost, the payment may be open all the same: a person must look.
     """
     order, row = payment.lock_with_order(session, payment_id)
-    if is_refused:
-        journal.move(
-            session,
-            row,
-            {"sent": frozenset({"failed"})},
-            "failed",
-            who=row.provider,
-            why=why,
-            ended_at=now(),
-        )
-        signal_after_commit(session, f"payment:{row.id}")
-    else:
+    only_sent = {"sent": frozenset({"failed"})}
+    if not journal.move(
+        session, row, only_sent, "failed", who=row.provider, why=why, ended_at=now()
+    ):
         orders.flag_for_review(session, order, who="system", why=why)
+        return
+    orders.end_closing(session, order, who="system", why="its payment was refused")
+    signal_after_commit(session, f"payment:{row.id}")
+
+
+def leave_to_a_person(session: Session, payment_id: int, *, why: str) -> None:
+    """Ask for review: what became of the payment is not known, so it is never called failed."""
+    order, _ = payment.lock_with_order(session, payment_id)
+    orders.flag_for_review(session, order, who="system", why=why)

@@ -18,14 +18,21 @@ class InFlightError(Exception):
     """The provider is still at work on the payment, so its order cannot be closed yet."""
 
 
-def _give_up(session: Session, error: Exception, payment_id: int) -> None:
-    asking.give_up(session, payment_id, is_refused=isinstance(error, Rejected), why=str(error))
+def _not_opened(session: Session, error: Exception, payment_id: int) -> None:
+    if isinstance(error, Rejected):
+        asking.refuse(session, payment_id, why=str(error))
+    else:
+        asking.leave_to_a_person(session, payment_id, why=str(error))
+
+
+def _not_closed(session: Session, error: Exception, payment_id: int) -> None:
+    asking.leave_to_a_person(session, payment_id, why=str(error))
 
 
 @job(
     "payments.create_intent",
     retry=Retry(attempts=100, permanent=(Rejected,)),
-    exhausted=_give_up,
+    exhausted=_not_opened,
 )
 def create_intent(work: Work, payment_id: int) -> None:
     """Open the payment at its provider. Running it twice changes nothing more."""
@@ -64,7 +71,7 @@ def refresh(work: Work, payment_id: int) -> None:
 
 
 # About a day of asking at the default back-off cap, before a person must look.
-@job("payments.close", retry=Retry(attempts=200, base=2), exhausted=_give_up)
+@job("payments.close", retry=Retry(attempts=200, base=2), exhausted=_not_closed)
 def close(work: Work, payment_id: int) -> None:
     """Close the payment at its provider, so that its order can end, or wait for money in flight."""
     with transaction() as session:
