@@ -62,8 +62,7 @@ def _book(session: Session, event_row_id: int, payment_id: int, event: ProviderE
             order_id=row.order_id,
             payment_id=payment_id,
         )
-    else:
-        settling.record(session, payment_id, event.payment, witness="event")
+    settling.record(session, payment_id, event.payment, witness="event")
     webhook_event.end(session, event_row_id, "applied", reason=event.type, order_id=row.order_id)
 
 
