@@ -8,7 +8,7 @@ from models import job, orders, payment
 def expire(session: Session, order_id: int) -> None:
     """Begin to close an order whose hold has run out; a running payment gets more time once."""
     order = orders.lock(session, order_id)
-    if order.state != "pending" or not orders.is_overdue(session, order):
+    if order.state != "pending" or order.closing or not orders.is_overdue(session, order):
         return
     live = payment.live_of(session, order_id)
     if live is not None and live.state in payment.RUNNING and orders.extend(session, order):
