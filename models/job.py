@@ -154,11 +154,15 @@ def stage_periodic(session: Session, name: str, kind: str, period: timedelta) ->
 
 
 def claim(session: Session, job_id: int, owner: str) -> Lease | None:
-    """Take the job if it is ready and due; the attempt is counted before the work begins."""
+    """Take the job if it is ready, due and of a kind that this process knows.
+
+    The attempt is counted before the work begins.
+    """
     lease = timedelta(seconds=settings.current().job_lease_seconds)
     row = session.execute(
         update(Job)
         .where(Job.id == job_id, Job.state == "ready", Job.run_at <= now())
+        .where(Job.kind.in_(kinds.KINDS))
         .values(
             state="leased",
             lease_token=uuid.uuid4(),
@@ -186,22 +190,9 @@ def end(session: Session, lease: Lease, state: str, outcome: str, error: str | N
     _leave(session, lease, outcome, error, state=state, finished_at=now())
 
 
-def put_back(
-    session: Session, lease: Lease, error: str, delay: timedelta, *, counts: bool = True
-) -> None:
-    """Make the job ready again after `delay`; raises `LeaseLostError` if it is no longer ours.
-
-    A try that does not count (waiting for someone else, not failing) is given back.
-    """
-    _leave(
-        session,
-        lease,
-        "retry",
-        error,
-        state="ready",
-        run_at=now() + delay,
-        attempts=Job.attempts if counts else Job.attempts - 1,
-    )
+def put_back(session: Session, lease: Lease, error: str, delay: timedelta) -> None:
+    """Make the job ready again after `delay`; raises `LeaseLostError` if it is no longer ours."""
+    _leave(session, lease, "retry", error, state="ready", run_at=now() + delay)
 
 
 def _leave(session: Session, lease: Lease, outcome: str, error: str | None, **values: Any) -> None:
@@ -220,17 +211,14 @@ def _leave(session: Session, lease: Lease, outcome: str, error: str | None, **va
     )
     if job_id is None:
         raise LeaseLostError(lease.job_id)
-    session.execute(
-        insert(JobAttempt)
-        .values(
+    session.add(
+        JobAttempt(
             job_id=lease.job_id,
             attempt=lease.attempt,
             lease_token=lease.token,
             outcome=outcome,
             error=error,
         )
-        # A given-back try is counted again under the same number.
-        .on_conflict_do_nothing()
     )
 
 

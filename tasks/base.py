@@ -113,26 +113,33 @@ def perform(job_id: int) -> None:
     with tasks.database_app.app_context():
         with transaction() as session:
             lease = ledger.claim(session, job_id, _owner())
-        if lease is not None:
-            _do(Work(lease, kinds.get(lease.kind)), lease)
-
-
-def _do(work: Work, lease: Lease) -> None:
-    kind = kinds.get(lease.kind)
-    try:
-        if lease.is_exhausted:
-            work.bury(DiedError(f"{lease.max_attempts} tries ended without a word"))
+        if lease is None:
             return
+        try:
+            _do(lease, kinds.get(lease.kind))
+        except LeaseLostError:
+            logger.warning("job %s (%s) was taken over; nothing recorded", job_id, lease.kind)
+
+
+def _do(lease: Lease, kind: Kind) -> None:
+    work = Work(lease, kind)
+    if lease.is_exhausted:
+        work.bury(DiedError(f"{lease.max_attempts} tries ended without a word"))
+        return
+    try:
         kind.function(work, **lease.payload)
         _check_over(work, kind)
-    except LeaseLostError:
-        logger.warning("job %s (%s) was taken over; nothing recorded", lease.job_id, kind.name)
-    except kind.retry.permanent as error:
-        work.bury(error)
     except Exception as error:
-        if work.is_over:
+        if work.is_over or isinstance(error, LeaseLostError):
             raise
-        logger.exception("job %s (%s) failed", lease.job_id, kind.name)
+        _fail(work, lease, kind, error)
+
+
+def _fail(work: Work, lease: Lease, kind: Kind, error: Exception) -> None:
+    if isinstance(error, kind.retry.permanent):
+        work.bury(error)
+    else:
+        logger.error("job %s (%s) failed", lease.job_id, kind.name, exc_info=error)
         work.retry(error)
 
 
