@@ -1,6 +1,7 @@
 """The mail server: one bounded SMTP conversation for each mail."""
 
 import smtplib
+from contextlib import closing, suppress
 from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
 
@@ -21,14 +22,17 @@ class MailServerError(Exception):
 def send(message: EmailMessage) -> None:
     """Hand the mail over, or raise `MailRefusedError` or `MailServerError`."""
     try:
-        with _connect() as server:
+        with closing(_connect()) as server:
             server.send_message(message)
+            # It is taken: what goes wrong from here on must not send it again.
+            with suppress(OSError, smtplib.SMTPException):
+                server.quit()
     except smtplib.SMTPRecipientsRefused as error:
         code = next(iter(error.recipients.values()))[0]
         raise _meaning(code)(f"recipient refused: {code}") from error
-    except smtplib.SMTPResponseException as error:
+    except smtplib.SMTPDataError as error:
         raise _meaning(error.smtp_code)(str(error)) from error
-    except (OSError, smtplib.SMTPException) as error:
+    except (OSError, smtplib.SMTPException) as error:  # a refused login or sender too: ours to mend
         raise MailServerError(repr(error)) from error
 
 
