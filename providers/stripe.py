@@ -10,7 +10,14 @@ import stripe
 
 from models.intents import PaymentRequest, PaymentSnapshot
 from providers import stripe_objects
-from providers.base import InvalidSignature, OutcomeUnknown, ProviderEvent, RateLimited, Rejected
+from providers.base import (
+    InvalidSignature,
+    MalformedEvent,
+    OutcomeUnknown,
+    ProviderEvent,
+    RateLimited,
+    Rejected,
+)
 from settings import Settings
 
 API_VERSION = "2026-10-28.endive"
@@ -83,7 +90,10 @@ class Stripe:
         signature = headers.get("Stripe-Signature", "")
         if not any(_is_signed(body, signature, s) for s in self._settings.stripe_webhook_secret):
             raise InvalidSignature("no signature of ours fits this body, now")
-        return self.read_event(json.loads(body))
+        try:
+            return self.read_event(json.loads(body))
+        except json.JSONDecodeError as error:
+            raise MalformedEvent(str(error)) from error
 
     def read_event(self, body: Mapping[str, Any]) -> ProviderEvent:
         return stripe_objects.event(
@@ -95,10 +105,7 @@ class Stripe:
 
     def _find(self, request: PaymentRequest) -> PaymentSnapshot | None:
         with _translated():
-            query = (
-                f"metadata['payment_id']:'{request.payment_id}' AND metadata['app']:'{self._mark}'"
-            )
-            found = self._intents.search({"query": query, "limit": 1}).data
+            found = self._intents.search({"query": self._our_mark(request), "limit": 1}).data
         return stripe_objects.snapshot(found[0].to_dict()) if found else None
 
     def _our_mark(self, request: PaymentRequest) -> str:

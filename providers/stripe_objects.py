@@ -6,7 +6,7 @@ from typing import Any
 
 from models.intents import Failure, PaymentSnapshot, PaymentState
 from models.money import exponent
-from providers.base import MalformedEvent, ProviderEvent, Rejected
+from providers.base import MalformedEvent, OutcomeUnknown, ProviderEvent, Rejected
 
 _STATES: Mapping[str, PaymentState] = {
     "requires_payment_method": "open",
@@ -30,7 +30,8 @@ MINIMUM_MINOR: Mapping[str, int] = {
     "NOK": 300, "NZD": 50, "PLN": 200, "RON": 200, "SEK": 300, "SGD": 50, "THB": 1000, "USD": 50,
 }  # fmt: skip
 
-_SECRETS = frozenset({"client_secret"})
+# `next_action` leads a browser on, by addresses that carry a client secret.
+_SECRETS = frozenset({"client_secret", "next_action"})
 _PERSONAL = frozenset(
     {"billing_details", "shipping", "receipt_email", "customer_details", "payment_method_details"}
 )
@@ -58,10 +59,10 @@ def _power(digits: int) -> int:
 
 
 def snapshot(intent: Mapping[str, Any]) -> PaymentSnapshot:
-    """A payment intent as a snapshot; raises `Rejected` for a status nobody has heard of."""
+    """A payment intent as a snapshot; `OutcomeUnknown` for a status nobody has heard of."""
     state = _STATES.get(intent["status"])
     if state is None:
-        raise Rejected(f"unknown payment intent status {intent['status']!r}")
+        raise OutcomeUnknown(f"unknown payment intent status {intent['status']!r}")
     currency = intent["currency"].upper()
     return PaymentSnapshot(
         provider_payment_id=intent["id"],
@@ -106,7 +107,7 @@ def event(body: Mapping[str, Any], *, mark: str, is_live: bool, account: str) ->
     """
     try:
         return _event(body, mark, is_live, account)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OutcomeUnknown) as error:
         raise MalformedEvent(f"not an event of Stripe's: {error!r}") from error
 
 
