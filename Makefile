@@ -12,7 +12,7 @@ cksum = $(shell $(1) | cksum | cut -d ' ' -f 1)
 VENV := .venv/made-$(call cksum,pwd)
 FOR_RUN := .venv/run-$(call cksum,cat sandbox/requirements.txt)
 FOR_TEST := .venv/test-$(call cksum,cat tests/requirements.txt)
-INSTALL := $(IN)python -m pip install --disable-pip-version-check --require-hashes --no-deps --no-compile --progress-bar off
+INSTALL := $(IN)python -m pip install --disable-pip-version-check --require-hashes --no-deps --progress-bar off
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | while IFS='	' read -r verb text; do \

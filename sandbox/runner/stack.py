@@ -1,5 +1,6 @@
 """The running product: servers, stand-ins, and the lines of the Procfile, in that order."""
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -86,7 +87,8 @@ class Stack:
     def state(self) -> State:
         """What others need in order to use the running product; it holds secrets."""
         staff = configuration.staff(self._kept)
-        return plan.describe(self._ports, self._environment, staff, self._supervisor.pids())
+        pids = {**self._supervisor.pids(), "runner": os.getpid()}
+        return plan.describe(self._ports, self._environment, staff, pids)
 
     def _database_url(self) -> str:
         return settings.given("DATABASE_URL") or self._start_server(

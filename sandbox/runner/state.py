@@ -45,10 +45,10 @@ def write(var: Path, state: State) -> None:
 
 def read(var: Path) -> State | None:
     """The state of the running product, or None while it is not ready."""
-    if runner_pid(var) is None or not _file(var).exists():
+    if not _file(var).exists():
         return None
     state: State = json.loads(_file(var).read_text())
-    return state
+    return state if state["pids"]["runner"] == runner_pid(var) else None  # not a killed runner's
 
 
 def remove(var: Path) -> None:
