@@ -31,6 +31,14 @@ MINIMUM_MINOR: Mapping[str, int] = {
 }  # fmt: skip
 
 # `next_action` leads a browser on, by addresses that carry a client secret.
+_UNREADABLE = (
+    LookupError,
+    TypeError,
+    AttributeError,
+    ValueError,
+    ArithmeticError,
+    OutcomeUnknown,
+)
 _SECRETS = frozenset({"client_secret", "next_action"})
 _PERSONAL = frozenset(
     {"billing_details", "shipping", "receipt_email", "customer_details", "payment_method_details"}
@@ -88,16 +96,16 @@ def _failure(error: Mapping[str, Any] | None) -> Failure | None:
 
 
 def scrubbed(words: Any) -> Any:
-    """A copy without what must not be stored: client secrets, people's data, card details."""
+    """A copy without what must not be stored (client secrets, people's data) or cannot: NULs."""
     if isinstance(words, Mapping):
         return {
-            key: scrubbed(value)
+            scrubbed(key): scrubbed(value)
             for key, value in words.items()
             if key not in _SECRETS and key not in _PERSONAL
         }
     if isinstance(words, list):
         return [scrubbed(value) for value in words]
-    return words
+    return words.replace("\0", "") if isinstance(words, str) else words
 
 
 def event(body: Mapping[str, Any], *, mark: str, is_live: bool, account: str) -> ProviderEvent:
@@ -107,7 +115,7 @@ def event(body: Mapping[str, Any], *, mark: str, is_live: bool, account: str) ->
     """
     try:
         return _event(body, mark, is_live, account)
-    except (KeyError, TypeError, AttributeError, ValueError, OutcomeUnknown) as error:
+    except _UNREADABLE as error:
         raise MalformedEvent(f"not an event of Stripe's: {error!r}") from error
 
 
@@ -117,8 +125,8 @@ def _event(body: Mapping[str, Any], mark: str, is_live: bool, account: str) -> P
     tells_of_payment = subject.get("object") == "payment_intent"
     cause = body.get("request") or {}
     return ProviderEvent(
-        event_id=body["id"],
-        type=body["type"],
+        event_id=_word(body["id"]),
+        type=_word(body["type"]),
         occurred_at=datetime.fromtimestamp(body["created"], UTC),
         foreign_because=_foreign(body, metadata, mark=mark, is_live=is_live, account=account),
         idempotency_key=cause.get("idempotency_key"),
@@ -126,6 +134,13 @@ def _event(body: Mapping[str, Any], mark: str, is_live: bool, account: str) -> P
         payment=snapshot(subject) if tells_of_payment else None,
         body=scrubbed(body),
     )
+
+
+def _word(value: Any) -> str:
+    """A name of Stripe's, as `evt_1`; raises ValueError for anything else."""
+    if isinstance(value, str) and value.isascii() and value.isprintable():
+        return value
+    raise ValueError(f"{value!r} is no name")
 
 
 def _foreign(
