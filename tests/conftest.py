@@ -42,6 +42,7 @@ def pytest_configure() -> None:
         STRIPE_API_BASE=_stripe.url,
         STRIPE_WEBHOOK_SECRET=f"{_stripe.webhook_secret},whsec_the_one_before",
         START_PAYMENT_WAIT_SECONDS="0",
+        SMTP_URL="smtp://127.0.0.1:1",  # nobody; `tests.mail` is for tests that look at mails
     )
 
 
@@ -76,16 +77,21 @@ def product() -> Iterator["Flask"]:
 
 @pytest.fixture
 def app(product: "Flask") -> Iterator["Flask"]:
-    """The web app on an empty database."""
+    """The web app on an empty database, which must be sound when the test is over."""
     from sqlalchemy import text  # noqa: PLC0415
 
     from models.base import db  # noqa: PLC0415
     from models.tables import Base  # noqa: PLC0415
+    from tests import invariants  # noqa: PLC0415
 
     yield product
     names = ", ".join(table.name for table in Base.metadata.sorted_tables)
-    with product.app_context(), db.engine.begin() as connection:
-        connection.execute(text(f"TRUNCATE {names} CASCADE"))
+    with product.app_context():
+        broken = invariants.broken(db.session())
+        db.session.remove()
+        with db.engine.begin() as connection:
+            connection.execute(text(f"TRUNCATE {names} CASCADE"))
+    assert not broken
 
 
 @pytest.fixture

@@ -6,17 +6,19 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import requests
 from flask.testing import FlaskClient
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from models import stock
-from models.session import transaction
+from models.session import ClockOffset, move_clock, transaction
 from tasks import database_app
+from tasks.base import drain, perform
 from tests.sandbox.process import StripeProcess
 
 ADDRESS = {"line1": "123 Street", "city": "Town", "postal_code": "12345", "country": "IE"}
@@ -83,6 +85,15 @@ def start(client: FlaskClient, order: Mapping[str, Any], **headers: str) -> Test
     )
 
 
+def open_payment(client: FlaskClient, order: Mapping[str, Any]) -> dict[str, Any]:
+    """Start the order's payment and have it opened at the provider; its JSON, with the secret."""
+    start(client, order)
+    drain()
+    payment = body_of(start(client, order))
+    assert payment["client_secret"], payment
+    return payment
+
+
 def look(client: FlaskClient, order: Mapping[str, Any]) -> dict[str, Any]:
     """The order as its owner sees it."""
     answer = client.get(f"/orders/{order['id']}/", headers=bearer(order))
@@ -135,6 +146,28 @@ def deliver(client: FlaskClient, event: Mapping[str, Any]) -> TestResponse:
         content_type="application/json; charset=utf-8",
         headers=signature(body),
     )
+
+
+def run_jobs(kind: str) -> None:
+    """Try each due job of this kind once, as a worker does."""
+    due = "SELECT id FROM job WHERE kind = :kind AND state = 'ready' ORDER BY id"
+    for (job_id,) in sql(due, kind=kind):
+        perform(job_id)
+
+
+def let_pass(**duration: float) -> None:
+    """Move the clock of the database on, as in `let_pass(minutes=20)`."""
+    with database() as session:
+        so_far = session.scalar(select(ClockOffset.shift)) or timedelta(0)
+        move_clock(session, so_far + timedelta(**duration))
+
+
+def let_leases_expire() -> None:
+    """Make every lease look as if its worker had died long ago."""
+    with database() as session:
+        session.execute(
+            text("UPDATE job SET lease_until = lease_until - interval '1 h' WHERE state = 'leased'")
+        )
 
 
 def sql(statement: str, **values: Any) -> list[Any]:
