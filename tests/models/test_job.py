@@ -1,0 +1,259 @@
+"""The ledger's verbs: stage, claim, end, put back."""
+
+import threading
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+import settings
+from models import job, kinds
+from models.job import LeaseLostError
+from models.kinds import Retry, UnknownKindError
+from models.session import Rung, transaction
+from tasks import database_app
+from tasks.base import Work, drain, perform
+from tests import jobs, shop
+
+pytestmark = pytest.mark.usefixtures("app")
+WORKERS = 4
+
+
+@pytest.fixture
+def rung(monkeypatch: pytest.MonkeyPatch) -> list[Rung]:
+    """What the bell was rung for."""
+    heard: list[Rung] = []
+    monkeypatch.setattr("models.session._bell", lambda jobs, signals: heard.extend(jobs))
+    return heard
+
+
+def stage_and_fail(kind: str = jobs.TRIAL) -> None:
+    with transaction() as session:
+        job.stage(session, kind, key="trial")
+        raise RuntimeError("the fact did not happen")
+
+
+def roll_back_after_staging(kind: str = jobs.TRIAL) -> None:
+    with database_app.app_context():
+        stage_and_fail(kind)
+
+
+def test_a_job_staged_in_a_rolled_back_transaction_is_not_there_and_not_rung(
+    monkeypatch: pytest.MonkeyPatch, rung: list[Rung]
+) -> None:
+    jobs.declare(monkeypatch)
+
+    with pytest.raises(RuntimeError, match="the fact"):
+        roll_back_after_staging()
+    assert (rung, shop.sql("SELECT id FROM job")) == ([], [])
+
+    staged = jobs.stage()
+    assert rung == [Rung(staged, jobs.TRIAL)]
+
+
+def test_a_commit_does_not_ring_for_what_an_earlier_transaction_lost(
+    monkeypatch: pytest.MonkeyPatch, rung: list[Rung]
+) -> None:
+    jobs.declare(monkeypatch)
+    with database_app.app_context():  # one session for both
+        with pytest.raises(RuntimeError, match="the fact"):
+            stage_and_fail()
+        with transaction() as session:
+            session.execute(text("SELECT 1"))
+    assert rung == []
+
+
+def test_an_unknown_kind_and_arguments_that_do_not_fit_fail_where_they_are_staged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    jobs.declare(monkeypatch, lambda work, payment_id: work.skip("trial"))
+
+    with pytest.raises(UnknownKindError):
+        roll_back_after_staging("payments.unheard_of")
+    wrong: list[dict[str, Any]] = [{}, {"order": 1}, {"payment_id": 1, "more": 2}]
+    for arguments in wrong:
+        with pytest.raises(TypeError):
+            jobs.stage(**arguments)
+    assert shop.sql("SELECT id FROM job") == []
+
+
+def test_a_known_key_changes_nothing_not_even_after_the_job_is_done(
+    monkeypatch: pytest.MonkeyPatch, rung: list[Rung]
+) -> None:
+    jobs.declare(monkeypatch, lambda work, n: work.skip("trial"))
+    staged = jobs.stage(n=1)
+    assert jobs.stage(n=2) == staged
+    shop.run_jobs(jobs.TRIAL)
+    assert jobs.stage(n=3) == staged
+
+    assert shop.sql("SELECT state, payload FROM job") == [("done", {"n": 1})]
+    assert len(rung) == 1
+
+
+def test_a_delayed_job_is_neither_rung_nor_claimed_before_its_time(
+    monkeypatch: pytest.MonkeyPatch, rung: list[Rung]
+) -> None:
+    jobs.declare(monkeypatch)
+    staged = jobs.stage(after=timedelta(minutes=5))
+
+    assert (rung, jobs.claim(staged)) == ([], None)
+    shop.let_pass(minutes=6)
+    assert jobs.claim(staged) is not None
+
+
+def test_a_claim_is_for_one_with_a_token_of_its_own_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    jobs.declare(monkeypatch)
+    staged = jobs.stage()
+
+    first = jobs.claimed(staged)
+    assert jobs.claim(staged) is None
+    with shop.database() as session:
+        job.put_back(session, first, "again", timedelta(0))
+    second = jobs.claimed(staged)
+
+    assert first.token != second.token
+    assert (first.attempt, second.attempt) == (1, 2)
+
+
+def test_a_job_of_a_kind_that_this_process_does_not_know_stays_ready(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    jobs.declare(monkeypatch)
+    staged = jobs.stage()
+    monkeypatch.delitem(kinds.KINDS, jobs.TRIAL)
+
+    perform(staged)
+    assert drain() == 0
+
+    assert shop.sql("SELECT state, attempts FROM job") == [("ready", 0)]
+
+
+def claims_at_once(staged: int) -> list[uuid.UUID]:
+    """The tokens that so many workers get when all claim at the same moment."""
+    together = threading.Barrier(WORKERS)
+
+    def claim() -> uuid.UUID | None:
+        with shop.database() as session:
+            together.wait(timeout=10)
+            lease = job.claim(session, staged, "worker")
+            return lease.token if lease else None
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        tokens = [each.result() for each in [pool.submit(claim) for _ in range(WORKERS)]]
+    return [token for token in tokens if token is not None]
+
+
+def test_of_many_claims_at_once_one_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs.declare(monkeypatch)
+    for round_ in range(5):
+        (token,) = claims_at_once(jobs.stage(f"trial:{round_}"))
+        assert shop.sql("SELECT lease_token FROM job ORDER BY id DESC LIMIT 1") == [(token,)]
+
+
+def test_a_claim_without_its_condition_would_let_several_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def careless(session: Session, job_id: int, owner: str) -> Any:
+        token = uuid.uuid4()
+        session.execute(
+            text("UPDATE job SET state = 'leased', lease_token = :token WHERE id = :job_id"),
+            {"token": token, "job_id": job_id},
+        )
+        return type("Lease", (), {"token": token})
+
+    jobs.declare(monkeypatch)
+    monkeypatch.setattr(job, "claim", careless)
+
+    assert len(claims_at_once(jobs.stage())) == WORKERS
+
+
+def stale_and_fresh(monkeypatch: pytest.MonkeyPatch) -> tuple[Work, Work]:
+    """One job, held by a worker whose lease has expired and by the one that took over."""
+    kind = jobs.declare(monkeypatch)
+    staged = jobs.stage()
+    stale = Work(jobs.claimed(staged), kind)
+    shop.let_leases_expire()
+    with shop.database() as session:
+        assert job.reap(session) == 1
+    return stale, Work(jobs.claimed(staged), kind)
+
+
+def sell_out(session: Session) -> None:
+    """An effect to look for."""
+    session.execute(text("UPDATE stock_item SET title = title || '!'"))
+
+
+def finish(work: Work) -> None:
+    with database_app.app_context(), work.finish() as session:
+        sell_out(session)
+
+
+def retry(work: Work) -> None:
+    with database_app.app_context():
+        work.retry(RuntimeError("no answer"), also=sell_out)
+
+
+def skip(work: Work) -> None:
+    with database_app.app_context():
+        work.skip("nothing to do")
+
+
+@pytest.mark.parametrize("end", [finish, retry, skip])
+def test_a_stale_worker_records_nothing_however_it_ends(
+    monkeypatch: pytest.MonkeyPatch, end: Any
+) -> None:
+    shop.make_item()
+    stale, fresh = stale_and_fresh(monkeypatch)
+
+    with pytest.raises(LeaseLostError):
+        end(stale)
+    assert shop.sql("SELECT title FROM stock_item") == [("Blue T-shirt",)]
+    assert shop.sql("SELECT state FROM job") == [("leased",)]
+
+    finish(fresh)
+    with pytest.raises(LeaseLostError):
+        end(stale)
+    assert shop.sql("SELECT title FROM stock_item") == [("Blue T-shirt!",)]
+    assert shop.sql("SELECT state, attempts FROM job") == [("done", 2)]
+
+
+def test_without_the_fence_the_stale_effect_would_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.make_item()
+    stale, fresh = stale_and_fresh(monkeypatch)
+    monkeypatch.setattr(job, "end", lambda *_: None)
+
+    finish(stale)
+    finish(fresh)
+
+    assert shop.sql("SELECT title FROM stock_item") == [("Blue T-shirt!!",)]
+
+
+def test_a_moved_clock_makes_jobs_due_and_takes_no_lease_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    jobs.declare(monkeypatch)
+    held = jobs.claimed(jobs.stage("held"))
+    later = jobs.stage("later", after=timedelta(days=20))
+
+    shop.let_pass(days=21)
+
+    with shop.database() as session:
+        assert job.reap(session) == 0
+    assert jobs.claim(later) is not None
+    assert jobs.state(held.job_id) == "leased"
+
+
+def test_back_off_doubles_up_to_the_cap_and_its_jitter_is_full() -> None:
+    patience = Retry(base=2)
+    cap = settings.current().job_backoff_cap_seconds
+    for attempt, ceiling in ((1, 2), (2, 4), (5, 32), (30, cap), (200, cap)):
+        delays = [patience.delay(attempt).total_seconds() for _ in range(200)]
+        assert all(0 <= delay <= ceiling for delay in delays)
+        assert min(delays) < ceiling / 4
+        assert max(delays) > ceiling * 3 / 4
