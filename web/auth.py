@@ -9,7 +9,7 @@ from models import user
 from models.session import transaction
 from web.api import Blueprint
 from web.errors import Problem
-from web.fields import SafeStr
+from web.fields import Password, SafeStr
 from web.representations import one_of, text
 from web.schemas import Schema, about
 
@@ -20,14 +20,14 @@ class LogIn(Schema):
     example: ClassVar[dict[str, Any]] = {"email": "staff@example.com", "password": "correct horse"}
 
     email = SafeStr(required=True, max_length=254, metadata=about("Of the account."))
-    password = SafeStr(required=True, max_length=200, metadata=about("Of the account."))
+    password = Password(required=True, metadata=about("Of the account."))
 
 
 class Account(Schema):
     example: ClassVar[dict[str, Any]] = {"email": "staff@example.com", "role": "clerk"}
 
     email = text("Of the account.")
-    role = one_of(("customer", "viewer", "clerk", "manager"), "What the account may do.")
+    role = one_of(("customer", *sorted(user.STAFF_ROLES)), "What the account may do.")
 
 
 class Empty(Schema):

@@ -68,6 +68,21 @@ class SafeStr(fields.String):
         return text
 
 
+class Password(fields.String):
+    """Up to 200 characters, taken exactly as they are: they are hashed, never shown."""
+
+    default_error_messages = _COMMON
+
+    def __init__(self, *, metadata: dict[str, Any], **options: Any) -> None:
+        fault = "invalid_field: Must be text of 1 to 200 characters."
+        super().__init__(
+            validate=validate.Length(1, 200, error=fault),
+            error_messages={"invalid": fault},
+            metadata={"format": "password", **metadata},
+            **options,
+        )
+
+
 class EmailAddress(SafeStr):
     """An address that every mail server takes: ASCII, a dot in the domain, at most 254 long."""
 
