@@ -17,7 +17,7 @@ from web import callers, piece_lock, rendering
 from web.api import Blueprint
 from web.callers import Caller
 from web.errors import Problem
-from web.idempotency import REPLAYED, Once, once
+from web.idempotency import KEY_HEADER, REPLAYED, REPLAYED_HEADER, Once, once
 from web.representations import ORDER
 from web.schemas import ORDER_CREATE
 
@@ -28,8 +28,16 @@ blueprint = Blueprint("orders", __name__, url_prefix="/orders", description="Pla
 
 @blueprint.route("/create/", methods=["POST"])
 @blueprint.arguments(ORDER_CREATE)
-@blueprint.response(201, ORDER)
+@blueprint.response(201, ORDER, headers=REPLAYED_HEADER)
+@blueprint.headers(KEY_HEADER)
 @blueprint.problems(
+    "items_empty",
+    "too_many_items",
+    "invalid_quantity",
+    "invalid_price",
+    "invalid_email",
+    "unknown_currency",
+    "unknown_country",
     "guest_email_required",
     "idempotency_key_invalid",
     "idempotency_key_reused",
@@ -51,14 +59,11 @@ def create(body: dict[str, Any]) -> tuple[dict[str, Any], int, Mapping[str, str]
     """
     caller = callers.present()
     new = _new_order(body, caller)
-    _check_total(new)
     claim = once(_scope(caller, new))
     try:
         with piece_lock.lock().held(_pieces(new)), transaction() as session:
             order, replayed = _place(session, new, caller, claim)
-            shown = rendering.order(
-                order, timeline=orders.timeline(session, order.id), with_token=True
-            )
+            shown = _shown(session, order, with_token=True)
     except piece_lock.BeingBoughtError as error:
         raise Problem(
             409, "being_bought", f"{error.sku} is being bought.", headers={"Retry-After": "1"}
@@ -71,19 +76,21 @@ def create(body: dict[str, Any]) -> tuple[dict[str, Any], int, Mapping[str, str]
 @blueprint.problems("not_found")
 def show(order_id: int) -> dict[str, Any]:
     """The order with its lines, payments and timeline, for its owner and for staff."""
+    caller = callers.present()
     with transaction() as session:
-        order = visible(session, order_id)
-        return rendering.order(
-            order, payment.of_order(session, order_id), orders.timeline(session, order_id)
-        )
+        order = orders.load(session, order_id)
+        if order is None or not caller.may_see(order):
+            raise Problem(404, "not_found")
+        return _shown(session, order)
 
 
-def visible(session: Session, order_id: int) -> Order:
-    """The order if the caller may see it; for all others it does not exist."""
-    order = orders.load(session, order_id)
-    if order is None or not callers.present().may_see(order):
-        raise Problem(404, "not_found")
-    return order
+def _shown(session: Session, order: Order, *, with_token: bool = False) -> dict[str, Any]:
+    return rendering.order(
+        order,
+        payment.of_order(session, order.id),
+        orders.timeline(session, order.id),
+        with_token=with_token,
+    )
 
 
 def _place(
@@ -101,8 +108,10 @@ def _place(
         raise Problem(409, "price_changed", prices=_prices(error, new.currency)) from None
     except stock.OutOfStockError as error:
         raise Problem(409, "out_of_stock", available=_left(session, error.item_ids)) from None
+    order = _loaded(session, order_id)
+    _check_total(order)
     claim.remember(session, status=201, order_id=order_id)
-    return _loaded(session, order_id), None
+    return order, None
 
 
 def _loaded(session: Session, order_id: int) -> Order:
@@ -137,14 +146,16 @@ def _new_line(item: Mapping[str, Any], currency: str) -> NewLine:
     )
 
 
-def _check_total(new: NewOrder) -> None:
-    total = sum(line.unit_price_minor * line.quantity for line in new.lines)
-    minimum = min(registry.get(name).minimum_minor.get(new.currency, 1) for name in registry.NAMES)
-    if total < minimum:
-        least = money.decimal_string(minimum, new.currency)
+def _check_total(order: Order) -> None:
+    """Refuse what no provider would charge, by the catalogue's prices and not the buyer's."""
+    currency = order.currency
+    minimum = min(registry.get(name).minimum_minor.get(currency, 1) for name in registry.NAMES)
+    if order.total_minor < minimum:
+        least = money.decimal_string(minimum, currency)
         raise Problem(422, "amount_too_small", minimum=least)
-    if total > _LARGEST_TOTAL_MINOR:
-        raise Problem(422, "amount_too_large")
+    if order.total_minor > _LARGEST_TOTAL_MINOR:
+        most = money.decimal_string(_LARGEST_TOTAL_MINOR, currency)
+        raise Problem(422, "amount_too_large", maximum=most)
 
 
 def _scope(caller: Caller, new: NewOrder) -> str:

@@ -8,22 +8,38 @@ from flask import request, url_for
 from sqlalchemy.orm import Session
 
 import settings
-from models import orders, payment
+from models import payment
 from models.orders import Order
 from models.payment import Payment
 from models.session import transaction
 from providers import registry
 from web import callers, rendering, waiting
-from web.api import Blueprint
+from web.api import Blueprint, header
+from web.callers import Caller
 from web.errors import Problem
-from web.idempotency import REPLAYED, Once, once
+from web.idempotency import KEY_HEADER, REPLAYED, REPLAYED_HEADER, Once, once
 from web.representations import PAYMENT
 from web.schemas import start_payment
 
 _LONGEST_WAIT_SECONDS = 30
-# RFC 7240
-_RESPOND_ASYNC = re.compile(r"(?:^|[,;]\s*)respond-async\b", re.IGNORECASE)
-_WAIT = re.compile(r"(?:^|[,;]\s*)wait\s*=\s*(\d{1,6})\b", re.IGNORECASE)
+_RESPOND_ASYNC = re.compile(r"(?:^|,)\s*respond-async\b", re.IGNORECASE)
+_WAIT = re.compile(r'(?:^|,)\s*wait\s*=\s*"?(\d{1,6})\b', re.IGNORECASE)
+_PREFER_HEADER = header(
+    "Prefer",
+    f"RFC 7240: `wait=N` waits up to N seconds (at most {_LONGEST_WAIT_SECONDS}) for the "
+    "provider, `respond-async` not at all. `Preference-Applied` says what was heeded.",
+    "wait=10",
+)
+_ASK_AGAIN_HEADERS = {
+    "Location": {
+        "description": "Where to ask again.",
+        "schema": {"type": "string", "examples": ["/orders/payments/7/"]},
+    },
+    "Retry-After": {
+        "description": "In how many seconds.",
+        "schema": {"type": "string", "examples": ["1"]},
+    },
+}
 
 Answer = tuple[dict[str, Any], int, Mapping[str, str]]
 
@@ -32,9 +48,11 @@ blueprint = Blueprint("payments", __name__, url_prefix="/orders", description="P
 
 @blueprint.route("/start-payment/<int:order_id>/", methods=["POST"])
 @blueprint.arguments(start_payment(registry.NAMES))
-@blueprint.response(200, PAYMENT)
-@blueprint.alt_response(202, schema=PAYMENT)
+@blueprint.response(200, PAYMENT, headers=REPLAYED_HEADER)
+@blueprint.alt_response(202, schema=PAYMENT, headers={**_ASK_AGAIN_HEADERS, **REPLAYED_HEADER})
+@blueprint.headers(KEY_HEADER, _PREFER_HEADER)
 @blueprint.problems(
+    "unknown_provider",
     "not_found",
     "already_paid",
     "order_closing",
@@ -51,9 +69,12 @@ def start(body: dict[str, Any], order_id: int) -> Answer:
     200 with `client_secret` if the provider answers in time, else 202: ask `Location` again.
     `Prefer: wait=N` or `respond-async` says how long to wait.
     """
-    claim = once(f"order:{order_id}:{callers.present().name}")
+    caller = callers.present()
+    with transaction() as session:  # before the key, which would tell others that it was used
+        _check_owner(session, order_id, caller)
+    claim = once(f"order:{order_id}:{caller.name}")
     with transaction() as session:
-        payment_id, replayed = _start(session, order_id, body["provider"], claim)
+        payment_id, replayed = _start(session, order_id, body["provider"], caller, claim)
     preference, seconds = _patience()
     waiting.room.wait(f"payment:{payment_id}", seconds, lambda: _is_answered(payment_id))
     shown, status, headers = _answer(payment_id)
@@ -65,25 +86,29 @@ def start(body: dict[str, Any], order_id: int) -> Answer:
 @blueprint.problems("not_found")
 def show(payment_id: int) -> dict[str, Any]:
     """Where the payment stands, and for its owner what a browser needs to pay it."""
+    caller = callers.present()
     with transaction() as session:
         row = session.get(Payment, payment_id)
         order = session.get(Order, row.order_id) if row else None
-        if row is None or order is None or not callers.present().may_see(order):
+        if row is None or order is None or not caller.may_see(order):
             raise Problem(404, "not_found")
-        return _shown(session, row, for_owner=callers.present().owns(order))
+        return _shown(session, row, for_owner=caller.owns(order))
 
 
-def _start(session: Session, order_id: int, provider: str | None, claim: Once) -> tuple[int, bool]:
-    earlier = claim.earlier(session)
-    order = orders.load(session, order_id)
-    if order is None or not callers.present().owns(order):
+def _check_owner(session: Session, order_id: int, caller: Caller) -> None:
+    order = session.get(Order, order_id)
+    if order is None or not caller.owns(order):
         raise Problem(404, "not_found")
+
+
+def _start(
+    session: Session, order_id: int, provider: str | None, caller: Caller, claim: Once
+) -> tuple[int, bool]:
+    earlier = claim.earlier(session)
     if earlier is not None and earlier.payment_id is not None:
         return earlier.payment_id, True
     try:
-        started = payment.start(
-            session, order_id, provider or registry.NAMES[0], who=callers.present().name
-        )
+        started = payment.start(session, order_id, provider or registry.NAMES[0], who=caller.name)
     except payment.AlreadyPaidError:
         raise Problem(409, "already_paid") from None
     except payment.OrderClosingError:
@@ -95,15 +120,14 @@ def _start(session: Session, order_id: int, provider: str | None, claim: Once) -
 
 
 def _patience() -> tuple[Mapping[str, str], float]:
-    """How long this client wants to wait, and the header that says it was heard."""
+    """How long this client wants to wait (RFC 7240), and the header that says it was heard."""
     wishes = request.headers.get("Prefer", "")
+    if wait := _WAIT.search(wishes):  # said with respond-async, it limits how long we may take
+        seconds = min(int(wait[1]), _LONGEST_WAIT_SECONDS)
+        return {"Preference-Applied": f"wait={seconds}"}, seconds
     if _RESPOND_ASYNC.search(wishes):
-        return {"Preference-Applied": "respond-async"}, 0.0
-    wait = _WAIT.search(wishes)
-    if wait is None:
-        return {}, settings.current().start_payment_wait_seconds
-    seconds = min(int(wait[1]), _LONGEST_WAIT_SECONDS)
-    return {"Preference-Applied": f"wait={seconds}"}, seconds
+        return {"Preference-Applied": "respond-async"}, 0
+    return {}, settings.current().start_payment_wait_seconds
 
 
 def _is_answered(payment_id: int) -> bool:
