@@ -66,8 +66,14 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
 
     if TYPE_CHECKING:
 
-        def route(self, rule: str, **options: Any) -> Decorator: ...
         def doc(self, **members: Any) -> Decorator: ...
+
+    def route(self, rule: str, **options: Any) -> Decorator:
+        """Register the view at `rule`; its operationId is blueprint and function."""
+        register: Decorator = super().route(rule, **options)
+        return lambda view: register(
+            self.doc(operationId=f"{self.name}_{options.get('endpoint', view.__name__)}")(view)
+        )
 
     def arguments(
         self, schema: MarshmallowSchema, *, location: str = "json", **options: Any
@@ -97,6 +103,10 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
         )
         return documented
 
+    def headers(self, *parameters: Mapping[str, Any]) -> Decorator:
+        """Document the request headers that the view heeds, each made by `header`."""
+        return self.doc(parameters=list(parameters))
+
     def problems(self, *codes: str) -> Decorator:
         """Document which problems the view answers with; an unknown code is an error at once."""
         responses: dict[int, Any] = {}
@@ -105,6 +115,16 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
             examples = responses.setdefault(status, _no_problem_yet(status))
             examples["content"][PROBLEM_JSON]["examples"][code] = {"value": problem_example(code)}
         return self.doc(responses=responses)
+
+
+def header(name: str, description: str, example: str, **schema: object) -> dict[str, Any]:
+    """An optional request header, for the documentation."""
+    return {
+        "in": "header",
+        "name": name,
+        "description": description,
+        "schema": {"type": "string", "examples": [example], **schema},
+    }
 
 
 def problem_example(code: str) -> dict[str, object]:

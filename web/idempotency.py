@@ -11,11 +11,25 @@ from sqlalchemy.orm import Session
 
 from models import idempotency
 from models.idempotency import IdempotencyKey
+from web.api import header
 from web.errors import Problem
 
 REPLAYED = {"Idempotency-Replayed": "true"}
+REPLAYED_HEADER = {
+    "Idempotency-Replayed": {
+        "description": "`true` if the request was answered again, not done again.",
+        "schema": {"const": "true"},
+    }
+}
 
-_KEY = re.compile(r'"([\x21\x23-\x7e]{1,255})"|([\x21-\x7e]{1,255})')
+_KEY = re.compile(r'("?)([\x21\x23-\x7e]{1,255})\1')
+KEY_HEADER = header(
+    "Idempotency-Key",
+    "Makes the request safe to repeat: one key, one effect. Bare or in quotes; a key that "
+    "nobody can guess, such as a UUID.",
+    "7f0b1f9e-6a53-4f0e-9d3c-0d9a4c1b7e55",
+    pattern=f"^{_KEY.pattern}$",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +90,7 @@ def _key() -> str | None:
     match = _KEY.fullmatch(header.strip())
     if match is None:
         raise Problem(400, "idempotency_key_invalid")
-    return match[1] or match[2]
+    return match[2]
 
 
 def _fingerprint(body: Any) -> str:

@@ -5,31 +5,11 @@ from typing import Any, ClassVar
 
 from marshmallow import INCLUDE, fields, validate
 
+from models import orders, payment
 from web.fields import Nested
 from web.schemas import Schema, about
 
-ORDER_STATUSES = (
-    "pending",
-    "paid",
-    "expired",
-    "cancelled",
-    "shipped",
-    "delivered",
-    "partially_refunded",
-    "refunded",
-)
-PAYMENT_STATUSES = (
-    "created",
-    "sent",
-    "open",
-    "requires_action",
-    "processing",
-    "authorised",
-    "succeeded",
-    "unknown",
-    "cancelled",
-    "failed",
-)
+ORDER_STATUSES = (*orders.STATES, "shipped", "delivered", "partially_refunded", "refunded")
 REFUND_STATUSES = ("requested", "sent", "pending", "succeeded", "failed", "cancelled", "unknown")
 STOCK_STATUSES = ("available", "reserved", "sold", "archived")
 
@@ -86,7 +66,7 @@ class OrderItem(Schema):
 class OrderPayment(Schema):
     payment_id = number("For GET /orders/payments/<payment_id>/.", 7)
     provider = text("Who takes the money.", "stripe")
-    status = one_of(PAYMENT_STATUSES, "Where the payment stands.")
+    status = one_of(payment.STATES, "Where the payment stands.")
     amount = amount("What is to be paid")
     currency = currency_code()
     created_at = moment("When it was started.")
@@ -157,7 +137,7 @@ class Order(Schema):
     order_number = text("For people: unguessable, shown to the customer.")
     token = text("Who sends it as `Authorization: Bearer` is the owner.", required=False)
     status = one_of(ORDER_STATUSES, "What a customer calls the state of the order.")
-    state = one_of(("pending", "paid", "expired", "cancelled"), "Whether it is paid or ended.")
+    state = one_of(orders.STATES, "Whether it is paid or ended.")
     fulfilment = one_of(("none", "shipped", "delivered"), "Where the goods are.")
     closing = one_of(("expired", "cancelled"), "How it is being ended.", allow_none=True)
     stock_shortage = flag("It is paid, but not all of it was in stock.")
@@ -184,16 +164,26 @@ class Payment(Schema):
         "status": "open",
         "amount": "39.98",
         "currency": "EUR",
+        "created_at": "2026-11-22T12:01:00+00:00",
+        "failure": None,
         "client_secret": "pi_abc_secret_123",
+        "publishable_key": "pk_test_abc",
     }
 
     payment_id = number("For GET /orders/payments/<payment_id>/.", 7)
     provider = text("Who takes the money.", "stripe")
-    status = one_of(PAYMENT_STATUSES, "Where the payment stands.")
+    status = one_of(payment.STATES, "Where the payment stands.")
     amount = amount("What is to be paid")
     currency = currency_code()
-    client_secret = text("For the provider's form in the browser.", required=False)
-    publishable_key = text("The shop's public key at the provider.", required=False)
+    created_at = moment("When it was started.")
+    client_secret = text(
+        "For the provider's form in the browser, while there is something to pay.",
+        required=False,
+        allow_none=True,
+    )
+    publishable_key = text(
+        "The shop's public key at the provider.", required=False, allow_none=True
+    )
     failure = text("Why the last attempt was declined.", required=False, allow_none=True)
 
 

@@ -18,7 +18,12 @@ _LARGEST_EVENT_BYTES = 1_000_000
 blueprint = Blueprint("webhooks", __name__, url_prefix="/orders", description="For providers.")
 
 
-@blueprint.route("/webhook/", methods=["POST"], defaults={"provider": registry.NAMES[0]})
+@blueprint.route(
+    "/webhook/",
+    methods=["POST"],
+    endpoint="receive_default",
+    defaults={"provider": registry.NAMES[0]},
+)
 @blueprint.route("/webhook/<provider>/", methods=["POST"])
 @blueprint.response(200, WEBHOOK_RECEIVED)
 @blueprint.problems("invalid_signature", "malformed_event", "not_found", "body_too_large", "busy")
