@@ -18,7 +18,7 @@ STANDS_IN_FOR = {
     "provider": ("STRIPE_SECRET_KEY", "STRIPE_API_BASE"),
     "mail": ("SMTP_URL",),
 }
-_FOR_EVERY_PROGRAM = (
+KEPT = (
     "INSTANCE",
     "SECRET_KEY",
     "ORDER_TOKEN_KEYS",
@@ -81,7 +81,7 @@ def environment(
     ports: Ports, kept: Mapping[str, str], database_url: str, redis_url: str
 ) -> dict[str, str]:
     """The environment of every program; what the user gave goes before what we made up."""
-    values = {name: settings.given(name) or kept[name] for name in _FOR_EVERY_PROGRAM}
+    values = {name: settings.given(name) or kept[name] for name in KEPT}
     values |= _addresses(ports, database_url, redis_url)
     if settings.given("STRIPE_SECRET_KEY"):  # made-up keys would not be of that account
         for name in ("STRIPE_PUBLISHABLE_KEY", "STRIPE_WEBHOOK_SECRET"):

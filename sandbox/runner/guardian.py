@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 
-_GRACE_SECONDS = 5
+_GRACE_SECONDS = 3
 _POLL_SECONDS = 0.1
 
 
