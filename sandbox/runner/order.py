@@ -105,7 +105,7 @@ class _Walker:
         if mail is None:
             return self._say("Mailed?   cannot be checked: SMTP_URL delivers for real")
         while not (mails := self._mails(mail)):
-            self._pause("No mail arrived for", self._email)
+            self._pause("No mail arrived", self._email)
         if len(mails) > 1:
             raise OrderError(f"{len(mails)} mails arrived instead of one: {mails}")
         return self._say(f"Mailed    once to {self._email}: {mails[0]['subject']}")
