@@ -163,25 +163,26 @@ def catalogue(session: Session) -> Sequence[StockItem]:
 
 
 # Only the clock is interpolated below, never a value (S608).
-# `locked` takes each row, in id order, before it is judged; what it reads is the newest there is.
-# The update judges nothing again: it would judge each row as it was before the wait for its lock.
+# `locked` takes each row, in id order, before it is judged, and reads the newest there is. The
+# update itself still starts from the row as it was before any wait, so all it sets is of `locked`.
 _HOLD = text(f"""
 WITH wanted AS (
     SELECT * FROM unnest(:item_ids, :quantities) AS wanted (item_id, quantity)
 ), locked AS (
-    SELECT id, status, stock - held AS free FROM stock_item
+    SELECT id, stock, held, status FROM stock_item
     WHERE id = ANY (:item_ids) ORDER BY id FOR NO KEY UPDATE
 ), fitting AS (
-    SELECT id FROM locked JOIN wanted ON item_id = id
-    WHERE status = 'available' AND free >= quantity
+    SELECT id, stock, held, quantity FROM locked JOIN wanted ON item_id = id
+    WHERE status = 'available' AND stock - held >= quantity
 ), held AS (
     UPDATE stock_item SET
-        held = stock_item.held + wanted.quantity,
-        status = CASE WHEN is_unique THEN 'reserved' ELSE status END
-    FROM wanted JOIN fitting ON fitting.id = wanted.item_id
-    WHERE stock_item.id = wanted.item_id
+        stock = fitting.stock,
+        held = fitting.held + quantity,
+        status = CASE WHEN is_unique THEN 'reserved' ELSE 'available' END
+    FROM fitting
+    WHERE stock_item.id = fitting.id
       AND (SELECT count(*) FROM fitting) = (SELECT count(*) FROM wanted)
-    RETURNING stock_item.id, wanted.quantity
+    RETURNING stock_item.id, quantity
 ), reserved AS (
     INSERT INTO reservation (order_id, item_id, quantity, state)
     SELECT :order_id, id, quantity, 'active' FROM held
