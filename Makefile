@@ -44,7 +44,7 @@ check: $(FOR_TEST) ## Check style, types, imports, migrations and docs
 	$(IN)python -m pytest -q tests/test_architecture.py tests/test_docs.py tests/test_migrations.py
 
 LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
-lock: $(VENV) ## Pin the newest allowed packages, with their hashes
+lock: $(VENV) ## Bring the pinned and hashed packages in line with pyproject.toml
 	@tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && $(IN)python -m venv "$$tmp" && \
 	"$$tmp/bin/python" -m pip install -q uv && PATH="$$tmp/bin:$$PATH" && set -x && \
 	$(LOCK) pyproject.toml -o requirements.txt && \
