@@ -69,6 +69,10 @@ class Settings:
     start_payment_wait_seconds: float
 
     job_lease_seconds: int
+    job_deadline_seconds: float
+    provider_deadline_seconds: float
+    smtp_timeout_seconds: float
+    worker_memory_limit_mb: int
     job_backoff_cap_seconds: int
     relay_period_seconds: float
 
@@ -171,6 +175,18 @@ def _read(env: Env) -> Settings:
             "START_PAYMENT_WAIT_SECONDS", 3.0, validate=validate.Range(min=0, max=30)
         ),
         job_lease_seconds=env.int("JOB_LEASE_SECONDS", 60, validate=positive),
+        job_deadline_seconds=env.float(
+            "JOB_DEADLINE_SECONDS", 40.0, validate=validate.Range(min=0.1)
+        ),
+        provider_deadline_seconds=env.float(
+            "PROVIDER_DEADLINE_SECONDS", 10.0, validate=validate.Range(min=0.1)
+        ),
+        smtp_timeout_seconds=env.float(
+            "SMTP_TIMEOUT_SECONDS", 20.0, validate=validate.Range(min=0.1)
+        ),
+        worker_memory_limit_mb=env.int(
+            "WORKER_MEMORY_LIMIT_MB", 512, validate=validate.Range(min=0)
+        ),
         job_backoff_cap_seconds=env.int("JOB_BACKOFF_CAP_SECONDS", 900, validate=positive),
         relay_period_seconds=env.float(
             "RELAY_PERIOD_SECONDS", 1.0, validate=validate.Range(min=0.05)
@@ -217,12 +233,22 @@ def _malformed(settings: Settings) -> Iterator[str]:
             yield f"{name}: must be a redis:// or rediss:// URL"
     if urlsplit(settings.smtp_url).scheme not in ("smtp", "smtps"):
         yield "SMTP_URL: must be an smtp:// or smtps:// URL"
+    yield from _bounds_out_of_order(settings)
     if not _is_order_page(settings.order_page_url):
         yield "ORDER_PAGE_URL: may hold {order_id}, {order_number} and {token} and no other braces"
     for key in settings.field_keys:
         if not _is_fernet_key(key):
             yield "FIELD_KEYS: each key must be 32 bytes in url-safe base64"
             break
+
+
+def _bounds_out_of_order(settings: Settings) -> Iterator[str]:
+    """A call must end within its job's time, and a job within its lease."""
+    if not settings.job_deadline_seconds < settings.job_lease_seconds:
+        yield "JOB_DEADLINE_SECONDS: must be less than JOB_LEASE_SECONDS"
+    for name in ("provider_deadline_seconds", "smtp_timeout_seconds"):
+        if not getattr(settings, name) < settings.job_deadline_seconds:
+            yield f"{name.upper()}: must be less than JOB_DEADLINE_SECONDS"
 
 
 def _is_order_page(template: str) -> bool:

@@ -4,6 +4,7 @@ A message on the broker is only a doorbell. What is done, by whom, how often and
 is decided here, by guarded statements on one row.
 """
 
+import time
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -101,6 +102,8 @@ class Lease:
     attempt: int
     max_attempts: int
     payload: Json
+    claimed_at: float
+    """By this process's monotonic clock, taken before the claim: the lease ends no sooner."""
 
     @property
     def is_exhausted(self) -> bool:
@@ -159,6 +162,7 @@ def claim(session: Session, job_id: int, owner: str) -> Lease | None:
     The attempt is counted before the work begins.
     """
     lease = timedelta(seconds=settings.current().job_lease_seconds)
+    claimed_at = time.monotonic()
     row = session.execute(
         update(Job)
         .where(Job.id == job_id, Job.state == "ready", Job.run_at <= now())
@@ -182,20 +186,28 @@ def claim(session: Session, job_id: int, owner: str) -> Lease | None:
         attempt=row.attempts,
         max_attempts=row.max_attempts,
         payload=row.payload,
+        claimed_at=claimed_at,
     )
 
 
 def end(session: Session, lease: Lease, state: str, outcome: str, error: str | None = None) -> None:
     """Close the job as `done` or `dead`; raises `LeaseLostError` if it is no longer ours."""
-    _leave(session, lease, outcome, error, state=state, finished_at=now())
+    _leave(session, lease, error, state=state, finished_at=now())
+    _note_attempt(session, lease, outcome, error)
 
 
 def put_back(session: Session, lease: Lease, error: str, delay: timedelta) -> None:
     """Make the job ready again after `delay`; raises `LeaseLostError` if it is no longer ours."""
-    _leave(session, lease, "retry", error, state="ready", run_at=now() + delay)
+    _leave(session, lease, error, state="ready", run_at=now() + delay)
+    _note_attempt(session, lease, "retry", error)
 
 
-def _leave(session: Session, lease: Lease, outcome: str, error: str | None, **values: Any) -> None:
+def hand_back(session: Session, lease: Lease, why: str, delay: timedelta) -> None:
+    """Make the job ready again as if it had not been tried; raises `LeaseLostError`."""
+    _leave(session, lease, why, state="ready", run_at=now() + delay, attempts=Job.attempts - 1)
+
+
+def _leave(session: Session, lease: Lease, error: str | None, **values: Any) -> None:
     job_id = session.scalar(
         update(Job)
         .where(Job.id == lease.job_id, Job.state == "leased", Job.lease_token == lease.token)
@@ -211,6 +223,9 @@ def _leave(session: Session, lease: Lease, outcome: str, error: str | None, **va
     )
     if job_id is None:
         raise LeaseLostError(lease.job_id)
+
+
+def _note_attempt(session: Session, lease: Lease, outcome: str, error: str | None) -> None:
     session.add(
         JobAttempt(
             job_id=lease.job_id,

@@ -18,10 +18,11 @@ from providers.base import (
     RateLimited,
     Rejected,
 )
+from providers.deadline import Deadline
 from settings import Settings
 
 API_VERSION = "2026-10-28.endive"
-_CONNECT_SECONDS, _READ_SECONDS = 3, 10
+_CONNECT_SECONDS = 3
 _SIGNATURE_TOLERANCE_SECONDS = 300
 # Stripe may forget a key when it is 24 hours old; a repetition would then be a new payment.
 _KEY_MEMORY_SECONDS = 23 * 3600
@@ -31,13 +32,15 @@ class Stripe:
     """Implements `PaymentProvider`."""
 
     def __init__(self, settings: Settings) -> None:
+        seconds = settings.provider_deadline_seconds
         self._settings = settings
+        self._deadline = Deadline(seconds, threads=settings.worker_threads * 2)
         self._mark = f"orders-{settings.instance}"
         self._client = stripe.StripeClient(
             settings.stripe_secret_key or "unset",
             stripe_version=API_VERSION,
             base_addresses={"api": settings.stripe_api_base},
-            http_client=stripe.RequestsClient(timeout=(_CONNECT_SECONDS, _READ_SECONDS)),
+            http_client=stripe.RequestsClient(timeout=(_CONNECT_SECONDS, seconds)),
             max_network_retries=0,
         )
         self._intents = self._client.v1.payment_intents
@@ -104,18 +107,20 @@ class Stripe:
         )
 
     def _find(self, request: PaymentRequest) -> PaymentSnapshot | None:
+        mark = self._our_mark(request)
         with _translated():
-            found = self._intents.search({"query": self._our_mark(request), "limit": 1}).data
+            found = self._deadline.call(
+                lambda: self._intents.search({"query": mark, "limit": 1})
+            ).data
         return stripe_objects.snapshot(found[0].to_dict()) if found else None
 
     def _our_mark(self, request: PaymentRequest) -> str:
         payment_id = f"metadata['payment_id']:'{request.payment_id}'"
         return f"{payment_id} AND metadata['app']:'{self._mark}'"
 
-    @staticmethod
-    def _call(intent: Callable[[], stripe.PaymentIntent]) -> PaymentSnapshot:
+    def _call(self, intent: Callable[[], stripe.PaymentIntent]) -> PaymentSnapshot:
         with _translated():
-            answer = intent()
+            answer = self._deadline.call(intent)
         return stripe_objects.snapshot(answer.to_dict())
 
 

@@ -5,12 +5,11 @@ tasks.relay:LedgerScheduler` start here; the web process imports this to stage a
 """
 
 from celery import Celery
-from celery.signals import worker_process_init
 from flask import Flask
 
 import settings
 from models import tables
-from models.base import connect, db
+from models.base import connect
 from models.session import ring_with
 from tasks import logs
 from tasks.doorbell import Doorbell
@@ -33,14 +32,15 @@ connect(
     pool_timeout=10,
 )
 
+from tasks import notifications, payments, reservations, webhooks, worker  # noqa: E402 - need `app`
 
-@worker_process_init.connect  # type: ignore[untyped-decorator]
-def _forget_the_parents_connections(**_signal: object) -> None:
-    with database_app.app_context():
-        db.engine.dispose(close=False)
-    doorbell.forget()
-
-
-from tasks import notifications, payments, reservations, webhooks  # noqa: E402 - they need `app`
-
-__all__ = ["app", "database_app", "notifications", "payments", "reservations", "tables", "webhooks"]
+__all__ = [
+    "app",
+    "database_app",
+    "notifications",
+    "payments",
+    "reservations",
+    "tables",
+    "webhooks",
+    "worker",
+]

@@ -6,29 +6,40 @@ what came of it together with its own end, fenced by its lease.
 
 import inspect
 import logging
-import os
-import socket
-import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Concatenate, ParamSpec
+from datetime import timedelta
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy.orm import Session
 
+import settings
 import tasks
 from models import job as ledger
 from models import kinds
 from models.job import Lease, LeaseLostError
 from models.kinds import Kind, Retry
+from models.lease import renew
 from models.session import transaction
+from tasks import worker
+from tasks.breaker import Breaker, PeerDownError
 
 logger = logging.getLogger(__name__)
 
 Effect = Callable[[Session], object]
+T = TypeVar("T")
+
+# Of a lease of 60 s, 25 must be left when a call begins: for the call and for recording it.
+_LEASE_SHARE_BEFORE_CALLS = 35 / 60
 
 
 class NoEndError(Exception):
     """A job's function returned without saying how the job ended."""
+
+
+class LeaseShortError(Exception):
+    """The worker was held up after its claim: a call now could outlive the lease."""
 
 
 class DiedError(Exception):
@@ -41,6 +52,7 @@ class Work:
     def __init__(self, lease: Lease, kind: Kind) -> None:
         self._lease = lease
         self._kind = kind
+        self._claimed_at = lease.claimed_at
         self.is_over = False
 
     @contextmanager
@@ -50,6 +62,23 @@ class Work:
             yield session
             ledger.end(session, self._lease, "done", "done")
         self.is_over = True
+
+    def outside(self, peer: Breaker, function: Callable[..., T], *arguments: Any) -> T:
+        """Call the outside world, if enough of the lease is left to record what it answers.
+
+        Raises what `function` raises; without calling it, the job is handed back.
+        """
+        patience = settings.current().job_lease_seconds * _LEASE_SHARE_BEFORE_CALLS
+        if time.monotonic() > self._claimed_at + patience:
+            raise LeaseShortError("too little of the lease is left for a call")
+        return peer.call(lambda: function(*arguments))
+
+    def renew(self) -> None:
+        """Begin the lease anew, in work that is long; raises `LeaseLostError`."""
+        claimed_at = time.monotonic()
+        with transaction() as session:
+            renew(session, self._lease)
+        self._claimed_at = claimed_at
 
     def skip(self, why: str) -> None:
         """End the job: there is nothing left to do."""
@@ -68,6 +97,12 @@ class Work:
             else:
                 delay = self._kind.retry.delay(self._lease.attempt)
                 ledger.put_back(session, self._lease, _words(error), delay)
+        self.is_over = True
+
+    def hand_back(self, why: Exception, pause: float) -> None:
+        """Give the try back uncounted: nothing was wrong with the job, its time had not come."""
+        with transaction() as session:
+            ledger.hand_back(session, self._lease, _words(why), timedelta(seconds=pause))
         self.is_over = True
 
     def bury(self, error: Exception) -> None:
@@ -112,17 +147,18 @@ def perform(job_id: int) -> None:
     """Claim the job and do it; without a claim, nothing happens."""
     with tasks.database_app.app_context():
         with transaction() as session:
-            lease = ledger.claim(session, job_id, _owner())
+            lease = ledger.claim(session, job_id, worker.owner())
         if lease is None:
             return
         try:
-            _do(lease, kinds.get(lease.kind))
+            with worker.watchdog.watching(job_id):
+                _do(Work(lease, kinds.get(lease.kind)), lease)
         except LeaseLostError:
             logger.warning("job %s (%s) was taken over; nothing recorded", job_id, lease.kind)
 
 
-def _do(lease: Lease, kind: Kind) -> None:
-    work = Work(lease, kind)
+def _do(work: Work, lease: Lease) -> None:
+    kind = kinds.get(lease.kind)
     if lease.is_exhausted:
         work.bury(DiedError(f"{lease.max_attempts} tries ended without a word"))
         return
@@ -136,7 +172,11 @@ def _do(lease: Lease, kind: Kind) -> None:
 
 
 def _fail(work: Work, lease: Lease, kind: Kind, error: Exception) -> None:
-    if isinstance(error, kind.retry.permanent):
+    if isinstance(error, PeerDownError):
+        work.hand_back(error, error.pause)
+    elif isinstance(error, LeaseShortError):
+        work.hand_back(error, 0)
+    elif isinstance(error, kind.retry.permanent):
         work.bury(error)
     else:
         logger.error("job %s (%s) failed", lease.job_id, kind.name, exc_info=error)
@@ -160,10 +200,6 @@ def drain(limit: int = 1000) -> int:
             perform(job_id)
         done += len(waiting)
     return done
-
-
-def _owner() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"
 
 
 def _words(error: Exception) -> str:

@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 from models import notification
 from models.kinds import Retry
 from models.session import transaction
-from tasks import letters, smtp
+from tasks import letters, peers, smtp
 from tasks.base import Work, job
 
 
@@ -25,7 +25,7 @@ def send(work: Work, notification_id: int) -> None:
         letter = letters.compose(session, mail) if mail is not None else None
     if letter is None:
         return work.skip("sent already")
-    smtp.send(letters.render(letter))
+    work.outside(peers.mail_server(), smtp.send, letters.render(letter))
     with work.finish() as session:
         notification.mark_sent(session, notification_id)
     return None

@@ -11,6 +11,7 @@ from models.payment import FINAL, UNANSWERED
 from models.session import transaction
 from providers import registry
 from providers.base import OutcomeUnknown, Rejected
+from tasks import peers
 from tasks.base import Work, job
 
 
@@ -40,8 +41,9 @@ def create_intent(work: Work, payment_id: int) -> None:
         request = asking.begin(session, payment_id)  # after a crash: the same frozen request
     if request is None:
         return work.skip("nothing to send")
+    peer, provider = peers.provider(request.provider), registry.get(request.provider)
     try:
-        snapshot = registry.get(request.provider).create(request)
+        snapshot = work.outside(peer, provider.create, request)
     except OutcomeUnknown as error:
         return work.retry(error, also=lambda session: asking.mark_unknown(session, payment_id))
     with work.finish() as session:
@@ -64,7 +66,8 @@ def refresh(work: Work, payment_id: int) -> None:
         request = asking.to_look_at(session, payment_id)
     if request is None:
         return work.skip("the provider does not know it yet")
-    snapshot = registry.get(request.provider).fetch(request)
+    peer, provider = peers.provider(request.provider), registry.get(request.provider)
+    snapshot = work.outside(peer, provider.fetch, request)
     with work.finish() as session:
         settling.record(session, payment_id, snapshot, witness="look")
     return None
@@ -78,11 +81,11 @@ def close(work: Work, payment_id: int) -> None:
         request = asking.to_close(session, payment_id)
     if request is None:
         return work.skip("it is final already")
-    provider = registry.get(request.provider)
+    peer, provider = peers.provider(request.provider), registry.get(request.provider)
     if request.provider_payment_id is None:  # its creation may or may not have reached them
-        opened = provider.create(request)
+        opened = work.outside(peer, provider.create, request)
         request = replace(request, provider_payment_id=opened.provider_payment_id)
-    snapshot = provider.close(request)
+    snapshot = work.outside(peer, provider.close, request)
     if snapshot.state not in FINAL:
         return work.retry(
             InFlightError(snapshot.state),

@@ -21,6 +21,7 @@ def sweep(work: Work) -> None:
     """Begin to close every overdue order, each in a transaction of its own."""
     failed: list[int] = []
     while batch := _overdue(past=failed):
+        work.renew()
         failed += [order_id for order_id in batch if not _expire(order_id)]
     if failed:
         raise SweepError(f"orders {failed}")

@@ -7,7 +7,6 @@ from urllib.parse import unquote, urlsplit
 
 import settings
 
-_TIMEOUT_SECONDS = 20
 _PERMANENT = 500
 
 
@@ -39,7 +38,9 @@ def send(message: EmailMessage) -> None:
 def _connect() -> smtplib.SMTP:
     url = urlsplit(settings.current().smtp_url)
     kind = smtplib.SMTP_SSL if url.scheme == "smtps" else smtplib.SMTP
-    server = kind(url.hostname or "127.0.0.1", url.port or 0, timeout=_TIMEOUT_SECONDS)
+    server = kind(
+        url.hostname or "127.0.0.1", url.port or 0, timeout=settings.current().smtp_timeout_seconds
+    )
     if url.username:
         if url.scheme == "smtp":
             server.starttls()
