@@ -22,14 +22,13 @@ _SETTLED_SECONDS = 60
 
 
 class Product:
-    """Started by `with`; everything it started is gone afterwards."""
+    """Started by `with`, with settings of its own; what it started is gone afterwards."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, **environment: str) -> None:
         self._directory = directory / "var"
         self._environment = {
             name: value for name, value in os.environ.items() if not name.startswith(_GIVEN)
-        }
-        self._run: dict[str, Any] = {}
+        } | environment
 
     def __enter__(self) -> Self:
         self._runner("up")
