@@ -3,24 +3,31 @@
 import hashlib
 import hmac
 import json
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from itertools import count
+from typing import Any, TypeVar
 
 import requests
 from flask.testing import FlaskClient
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from models import stock
+from models import stock, user
 from models.session import ClockOffset, move_clock, transaction
+from models.tables import Base
 from tasks import database_app
 from tasks.base import drain, perform
 from tests.sandbox.process import StripeProcess
 
+T = TypeVar("T")
+
+PASSWORD = "correct horse battery staple"
 ADDRESS = {"line1": "123 Street", "city": "Town", "postal_code": "12345", "country": "IE"}
 
 
@@ -52,17 +59,21 @@ def body_of(answer: TestResponse) -> dict[str, Any]:
     return body
 
 
-def order_body(sku: str = "TSHIRT-BLUE", quantity: int = 2, **changes: Any) -> dict[str, Any]:
-    line = {
+def line(sku: str = "TSHIRT-BLUE", quantity: Any = 2, **changes: Any) -> dict[str, Any]:
+    return {
         "product_title": "Blue T-shirt",
         "product_sku": sku,
         "unit_price": 19.99,
         "quantity": quantity,
+        **changes,
     }
+
+
+def order_body(sku: str = "TSHIRT-BLUE", quantity: int = 2, **changes: Any) -> dict[str, Any]:
     return {
         "guest_email": "guest@example.com",
         "currency": "EUR",
-        "items": [line],
+        "items": [line(sku, quantity)],
         "shipping_address": ADDRESS,
         **changes,
     }
@@ -128,6 +139,22 @@ def events_of(stripe_sandbox: StripeProcess, client_secret: str) -> dict[str, di
     }
 
 
+_numbers = count()
+
+
+def event_about(subject: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
+    """An event that the provider could have made of `subject`."""
+    return {
+        "id": f"evt_made_{next(_numbers)}",
+        "object": "event",
+        "type": "payment_intent.succeeded",
+        "created": int(time.time()),
+        "livemode": False,
+        "data": {"object": dict(subject)},
+        **changes,
+    }
+
+
 def signature(
     body: bytes, secret: str = "whsec_of_the_tests", *, age: int = 0, now: float | None = None
 ) -> dict[str, str]:
@@ -174,3 +201,48 @@ def sql(statement: str, **values: Any) -> list[Any]:
     """Rows of a query, looked at directly."""
     with database() as session:
         return [tuple(row) for row in session.execute(text(statement), values)]
+
+
+def rows() -> dict[str, int]:
+    """How many rows every table has."""
+    with database() as session:
+        return {
+            table.name: session.execute(select(func.count()).select_from(table)).scalar_one()
+            for table in Base.metadata.sorted_tables
+        }
+
+
+def everything_stored() -> str:
+    """Every row of every table, as text."""
+    names = [table.name for table in Base.metadata.sorted_tables]
+    return "\n".join(str(row) for name in names for row in sql(f"SELECT {name}::text FROM {name}"))
+
+
+def make_user(email: str, role: str = "customer") -> int:
+    """Add a user whose password is `PASSWORD`; their id."""
+    with database() as session:
+        return user.create(session, email=email, password=PASSWORD, role=role, who="test").id
+
+
+def log_in(client: FlaskClient, email: str, password: str = PASSWORD) -> TestResponse:
+    return client.post("/auth/login/", json={"email": email, "password": password})
+
+
+def at_once(act: Callable[[int], T], times: int) -> list[T]:
+    """What `act(0)`, `act(1)`, … return, all begun together, each in a thread of its own."""
+    gate = threading.Barrier(times)
+
+    def begin(number: int) -> T:
+        gate.wait(timeout=20)
+        return act(number)
+
+    with ThreadPoolExecutor(times) as pool:
+        return list(pool.map(begin, range(times)))
+
+
+def await_that(condition: Callable[[], object]) -> None:
+    """Return when the condition holds, or fail after a long while."""
+    deadline = time.monotonic() + 15
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.01)
