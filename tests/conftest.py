@@ -82,8 +82,11 @@ def app(product: "Flask") -> Iterator["Flask"]:
 
     from models.base import db  # noqa: PLC0415
     from models.tables import Base  # noqa: PLC0415
+    from tasks import peers  # noqa: PLC0415
     from tests import invariants  # noqa: PLC0415
 
+    for breaker in (peers.provider, peers.mail_server):
+        breaker.cache_clear()  # closed, whatever failed in the tests before
     yield product
     names = ", ".join(table.name for table in Base.metadata.sorted_tables)
     with product.app_context():
