@@ -5,10 +5,10 @@ name in capitals; `docs/configuration.md` describes each.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
@@ -20,6 +20,30 @@ AppEnv = Literal["development", "test", "production"]
 _DEFAULT_SECRET = "development-only-secret-key-not-for-production"  # noqa: S105 - refused in production
 _DEFAULT_FIELD_KEY = "ZGV2ZWxvcG1lbnQtb25seS1maWVsZC1rZXktMDAwMDA="
 _MIN_SECRET_LENGTH = 32
+
+_NUMBERS: Mapping[str, tuple[int | float, float]] = {
+    "max_body_bytes": (65_536, 1),
+    "web_threads": (16, 1),
+    "worker_threads": (8, 1),
+    "trusted_proxies": (0, 0),
+    "reservation_ttl_seconds": (900, 1),
+    "reservation_extension_seconds": (600, 1),
+    "sweep_period_seconds": (15, 1),
+    "job_lease_seconds": (60, 1),
+    "job_deadline_seconds": (40.0, 0.1),
+    "provider_deadline_seconds": (10.0, 0.1),
+    "smtp_timeout_seconds": (20.0, 0.1),
+    "worker_memory_limit_mb": (512, 0),
+    "job_backoff_cap_seconds": (900, 1),
+    "relay_period_seconds": (1.0, 0.05),
+    "audit_period_seconds": (3600, 1),
+    "keep_jobs_days": (30, 1),
+    "keep_event_bodies_days": (90, 1),
+    "keep_idempotency_keys_hours": (72, 1),
+    "keep_journal_days": (0, 0),
+    "keep_periodic_runs_days": (7, 1),
+}
+"""The plain numbers by field: the default, which also says whether it is whole, and the least."""
 
 
 class SettingsError(Exception):
@@ -76,6 +100,13 @@ class Settings:
     job_backoff_cap_seconds: int
     relay_period_seconds: float
 
+    audit_period_seconds: int
+    keep_jobs_days: int
+    keep_event_bodies_days: int
+    keep_idempotency_keys_hours: int
+    keep_journal_days: int
+    keep_periodic_runs_days: int
+
     def __repr__(self) -> str:
         """No more than what may stand in a log."""
         return f"Settings(app_env={self.app_env!r}, instance={self.instance!r}, …)"
@@ -125,14 +156,8 @@ def _load_dotenv() -> None:
 
 def _read(env: Env) -> Settings:
     app_env = cast(
-        "AppEnv",
-        env.str(
-            "APP_ENV",
-            "development",
-            validate=validate.OneOf(["development", "test", "production"]),
-        ),
+        "AppEnv", env.str("APP_ENV", "development", validate=validate.OneOf(get_args(AppEnv)))
     )
-    positive = validate.Range(min=1)
     redis_url = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
     return Settings(
         app_env=app_env,
@@ -162,36 +187,16 @@ def _read(env: Env) -> Settings:
         shop_name=env.str("SHOP_NAME", "The Shop"),
         public_url=env.str("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/"),
         order_page_url=env.str("ORDER_PAGE_URL", ""),
-        max_body_bytes=env.int("MAX_BODY_BYTES", 65_536, validate=positive),
-        web_threads=env.int("WEB_THREADS", 16, validate=positive),
-        worker_threads=env.int("WORKER_THREADS", 8, validate=positive),
-        trusted_proxies=env.int("TRUSTED_PROXIES", 0, validate=validate.Range(min=0)),
-        reservation_ttl_seconds=env.int("RESERVATION_TTL_SECONDS", 900, validate=positive),
-        reservation_extension_seconds=env.int(
-            "RESERVATION_EXTENSION_SECONDS", 600, validate=positive
-        ),
-        sweep_period_seconds=env.int("SWEEP_PERIOD_SECONDS", 15, validate=positive),
         start_payment_wait_seconds=env.float(
             "START_PAYMENT_WAIT_SECONDS", 3.0, validate=validate.Range(min=0, max=30)
         ),
-        job_lease_seconds=env.int("JOB_LEASE_SECONDS", 60, validate=positive),
-        job_deadline_seconds=env.float(
-            "JOB_DEADLINE_SECONDS", 40.0, validate=validate.Range(min=0.1)
-        ),
-        provider_deadline_seconds=env.float(
-            "PROVIDER_DEADLINE_SECONDS", 10.0, validate=validate.Range(min=0.1)
-        ),
-        smtp_timeout_seconds=env.float(
-            "SMTP_TIMEOUT_SECONDS", 20.0, validate=validate.Range(min=0.1)
-        ),
-        worker_memory_limit_mb=env.int(
-            "WORKER_MEMORY_LIMIT_MB", 512, validate=validate.Range(min=0)
-        ),
-        job_backoff_cap_seconds=env.int("JOB_BACKOFF_CAP_SECONDS", 900, validate=positive),
-        relay_period_seconds=env.float(
-            "RELAY_PERIOD_SECONDS", 1.0, validate=validate.Range(min=0.05)
-        ),
+        **{name: _number(env, name, *rule) for name, rule in _NUMBERS.items()},
     )
+
+
+def _number(env: Env, name: str, default: float, least: float) -> Any:
+    read: Callable[..., Any] = env.int if isinstance(default, int) else env.float
+    return read(name.upper(), default, validate=validate.Range(min=least))
 
 
 def _several(env: Env, name: str, default: str = "") -> tuple[str, ...]:
