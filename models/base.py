@@ -3,9 +3,19 @@
 from datetime import datetime
 from typing import Annotated, Any
 
+import psycopg
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import BigInteger, DateTime, Identity, MetaData, Text
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Engine,
+    ExceptionContext,
+    Identity,
+    MetaData,
+    Text,
+    event,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, mapped_column, registry
 
@@ -39,6 +49,16 @@ class Base(DeclarativeBase):
 db = SQLAlchemy(
     model_class=Base, session_options={"expire_on_commit": False}, disable_autonaming=True
 )
+
+
+@event.listens_for(Engine, "handle_error")
+def _forget_the_row(context: ExceptionContext) -> None:
+    """PostgreSQL's DETAIL quotes the row that it refused: what customers send stays unlogged."""
+    error, raised = context.original_exception, context.sqlalchemy_exception
+    if isinstance(error, psycopg.Error) and raised is not None and error.diag.message_detail:
+        primary = error.diag.message_primary or ""
+        raised.args = (str(raised.args[0]).replace(str(error), primary), *raised.args[1:])
+        error.args = (primary,)
 
 
 def connect(app: Flask, settings: Settings, *, pool_size: int, pool_timeout: float) -> None:

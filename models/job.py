@@ -80,18 +80,6 @@ class JobAttempt(Base):
     ended_at: Mapped[datetime] = mapped_column(default=now())
 
 
-class PeriodicRun(Base):
-    """A slot of a periodic entry that has been staged, by whichever beat came first."""
-
-    __tablename__ = "periodic_run"
-    __table_args__ = (UniqueConstraint("name", "slot"),)
-
-    id: Mapped[BigId]
-    name: Mapped[str]
-    slot: Mapped[int]
-    at: Mapped[datetime] = mapped_column(default=now())
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
     """A claimed try: the right, until it expires or is taken, to do the job and record it."""
@@ -143,17 +131,6 @@ def stage(
     )
     if job_id is not None and not after:
         ring_after_commit(session, Rung(job_id, kind))
-
-
-def stage_periodic(session: Session, name: str, kind: str, period: timedelta) -> bool:
-    """Stage the present slot of a periodic entry; False if another beat has done so."""
-    epoch = session.execute(select(func.extract("epoch", now()))).scalar_one()
-    slot = int(epoch // int(period.total_seconds()))
-    run = insert(PeriodicRun).values(name=name, slot=slot).on_conflict_do_nothing()
-    if session.scalar(run.returning(PeriodicRun.id)) is None:
-        return False
-    stage(session, kind, key=f"{name}:{slot}")
-    return True
 
 
 def claim(session: Session, job_id: int, owner: str) -> Lease | None:

@@ -38,6 +38,14 @@ class PriceChangedError(Exception):
         self.prices = dict(prices)
 
 
+class TotalNotChargeableError(Exception):
+    """No provider charges so little, or so much, as `total_minor`."""
+
+    def __init__(self, total_minor: int) -> None:
+        super().__init__(f"nobody charges {total_minor}")
+        self.total_minor = total_minor
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewLine:
     sku: str
@@ -57,21 +65,25 @@ class NewOrder:
     guest_hash: bytes | None = None
 
 
-def place(session: Session, new: NewOrder, *, who: str) -> Order:
+def place(session: Session, new: NewOrder, *, chargeable: range, who: str) -> Order:
     """Store the whole order and hold its stock, or raise and leave nothing.
 
-    Raises `UnknownSkuError`, `WrongCurrencyError`, `PriceChangedError` and
+    `chargeable` are the totals, in minor units, that can be paid. Raises `UnknownSkuError`,
+    `WrongCurrencyError`, `PriceChangedError`, `TotalNotChargeableError` and
     `stock.OutOfStockError`; after any of them the transaction must be rolled back.
     """
     items = stock.find(session, [line.sku for line in new.lines])
     _check_lines(new, items)
+    total_minor = sum(line.unit_price_minor * line.quantity for line in new.lines)
+    if total_minor not in chargeable:
+        raise TotalNotChargeableError(total_minor)
     order = Order(
         order_number=new_order_number(),
         user_id=new.user_id,
         email=new.email,
         guest_hash=new.guest_hash,
         currency=new.currency,
-        total_minor=sum(line.unit_price_minor * line.quantity for line in new.lines),
+        total_minor=total_minor,
         expires_at=now() + timedelta(seconds=settings.current().reservation_ttl_seconds),
         lines=[_order_item(line, items[line.sku]) for line in new.lines],
         addresses=[Address(kind=kind, **fields) for kind, fields in new.addresses.items()],

@@ -142,8 +142,12 @@ def find(session: Session, skus: Sequence[str]) -> dict[str, StockItem]:
 
 
 def get(session: Session, item_ids: Sequence[int]) -> Sequence[StockItem]:
-    """The items of these ids, for sale or not."""
-    return session.scalars(select(StockItem).where(StockItem.id.in_(item_ids))).all()
+    """The items of these ids, for sale or not, as they are at this moment."""
+    return session.scalars(
+        select(StockItem)
+        .where(StockItem.id.in_(item_ids))
+        .execution_options(populate_existing=True)
+    ).all()
 
 
 def unique_among(session: Session, skus: Sequence[str]) -> Sequence[str]:

@@ -12,7 +12,7 @@ from celery.beat import Scheduler
 
 import settings
 import tasks
-from models import job
+from models import job, periodic
 from models.session import transaction
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class LedgerScheduler(Scheduler):  # type: ignore[misc]
 def stage_slot(name: str, kind: str, period: timedelta) -> bool:
     """Stage the present slot of a periodic entry, once for all beats."""
     with transaction() as session:
-        return job.stage_periodic(session, name, kind, period)
+        return periodic.stage(session, name, kind, period)
 
 
 def reap() -> int:

@@ -18,7 +18,7 @@ from models.kinds import KINDS
 from models.session import Rung
 from sandbox.servers import free_port
 from tasks import relay
-from tasks.base import perform
+from tasks.base import drain, perform
 from tests import jobs, shop
 
 pytestmark = pytest.mark.usefixtures("app")
@@ -126,7 +126,26 @@ def test_a_slot_is_staged_once_by_many_beats_and_the_next_slot_again() -> None:
             firsts = [each.result() for each in [pool.submit(beat) for _ in range(4)]]
         assert sorted(firsts) == [False, False, False, True]
         assert shop.sql("SELECT count(*) FROM job") == [(staged,)]
+        drain()
         shop.let_pass(hours=24)
+
+
+def test_missed_slots_and_a_backlog_add_no_second_job_of_an_entry() -> None:
+    day = timedelta(hours=24)
+
+    def stage_slot() -> bool:
+        with tasks.database_app.app_context():
+            return relay.stage_slot("trial", jobs.TRIAL, day)
+
+    assert stage_slot()
+    for _ in range(3):  # no worker is there to do the first
+        shop.let_pass(hours=24)
+        assert not stage_slot()
+    drain()
+    shop.let_pass(hours=240)  # and no beat for ten days
+
+    assert [stage_slot(), stage_slot()] == [True, False]
+    assert shop.sql("SELECT state FROM job ORDER BY id") == [("done",), ("ready",)]
 
 
 def test_a_round_stages_the_sweep_rings_and_reaps(monkeypatch: pytest.MonkeyPatch) -> None:
