@@ -98,20 +98,21 @@ def _place(
 ) -> tuple[Order, IdempotencyKey | None]:
     if (earlier := claim.earlier(session)) is not None and earlier.order_id is not None:
         return _loaded(session, earlier.order_id), earlier
+    chargeable = _chargeable(new.currency)
     try:
-        order_id = placing.place(session, new, who=caller.name).id
+        order_id = placing.place(session, new, chargeable=chargeable, who=caller.name).id
     except placing.UnknownSkuError as error:
         raise Problem(422, "unknown_sku", skus=error.skus) from None
     except placing.WrongCurrencyError as error:
         raise Problem(422, "wrong_currency", skus=error.skus) from None
     except placing.PriceChangedError as error:
         raise Problem(409, "price_changed", prices=_prices(error, new.currency)) from None
+    except placing.TotalNotChargeableError as error:
+        raise _not_chargeable(error.total_minor, chargeable, new.currency) from None
     except stock.OutOfStockError as error:
         raise Problem(409, "out_of_stock", available=_left(session, error.item_ids)) from None
-    order = _loaded(session, order_id)
-    _check_total(order)
     claim.remember(session, status=201, order_id=order_id)
-    return order, None
+    return _loaded(session, order_id), None
 
 
 def _loaded(session: Session, order_id: int) -> Order:
@@ -146,16 +147,17 @@ def _new_line(item: Mapping[str, Any], currency: str) -> NewLine:
     )
 
 
-def _check_total(order: Order) -> None:
-    """Refuse what no provider would charge, by the catalogue's prices and not the buyer's."""
-    currency = order.currency
-    minimum = min(registry.get(name).minimum_minor.get(currency, 1) for name in registry.NAMES)
-    if order.total_minor < minimum:
-        least = money.decimal_string(minimum, currency)
-        raise Problem(422, "amount_too_small", minimum=least)
-    if order.total_minor > _LARGEST_TOTAL_MINOR:
-        most = money.decimal_string(_LARGEST_TOTAL_MINOR, currency)
-        raise Problem(422, "amount_too_large", maximum=most)
+def _chargeable(currency: str) -> range:
+    least = min(registry.get(name).minimum_minor.get(currency, 1) for name in registry.NAMES)
+    return range(least, _LARGEST_TOTAL_MINOR + 1)
+
+
+def _not_chargeable(total_minor: int, chargeable: range, currency: str) -> Problem:
+    if total_minor < chargeable.start:
+        least = money.decimal_string(chargeable.start, currency)
+        return Problem(422, "amount_too_small", minimum=least)
+    most = money.decimal_string(_LARGEST_TOTAL_MINOR, currency)
+    return Problem(422, "amount_too_large", maximum=most)
 
 
 def _scope(caller: Caller, new: NewOrder) -> str:
