@@ -21,7 +21,8 @@ _DEFAULT_SECRET = "development-only-secret-key-not-for-production"  # noqa: S105
 _DEFAULT_FIELD_KEY = "ZGV2ZWxvcG1lbnQtb25seS1maWVsZC1rZXktMDAwMDA="
 _MIN_SECRET_LENGTH = 32
 
-_NUMBERS: Mapping[str, tuple[int | float, float]] = {
+_NUMBERS: Mapping[str, tuple[float, ...]] = {
+    "metrics_port": (0, 0, 65_535),
     "max_body_bytes": (65_536, 1),
     "web_threads": (16, 1),
     "worker_threads": (8, 1),
@@ -29,6 +30,7 @@ _NUMBERS: Mapping[str, tuple[int | float, float]] = {
     "reservation_ttl_seconds": (900, 1),
     "reservation_extension_seconds": (600, 1),
     "sweep_period_seconds": (15, 1),
+    "start_payment_wait_seconds": (3.0, 0, 30),
     "job_lease_seconds": (60, 1),
     "job_deadline_seconds": (40.0, 0.1),
     "provider_deadline_seconds": (10.0, 0.1),
@@ -43,7 +45,7 @@ _NUMBERS: Mapping[str, tuple[int | float, float]] = {
     "keep_journal_days": (0, 0),
     "keep_periodic_runs_days": (7, 1),
 }
-"""The plain numbers by field: the default, which also says whether it is whole, and the least."""
+"""Numbers by field: the default, which says if it is whole, the least and, if any, the most."""
 
 
 class SettingsError(Exception):
@@ -59,6 +61,10 @@ class Settings:
     app_env: AppEnv
     instance: str
     log_level: str
+    log_format: str
+    metrics_directory: str
+    metrics_host: str
+    metrics_port: int
 
     database_url: str
     database_pooler: str
@@ -125,7 +131,10 @@ class Settings:
 def current() -> Settings:
     """The settings of this process; raises `SettingsError` naming all problems together."""
     _load_dotenv()
-    return load()
+    chosen = load()
+    if chosen.metrics_directory:  # prometheus-client looks for it in a variable of its own
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = chosen.metrics_directory
+    return chosen
 
 
 def given(name: str) -> str | None:
@@ -155,22 +164,18 @@ def _load_dotenv() -> None:
 
 
 def _read(env: Env) -> Settings:
-    app_env = cast(
-        "AppEnv", env.str("APP_ENV", "development", validate=validate.OneOf(get_args(AppEnv)))
-    )
+    app_env = cast("AppEnv", _choice(env, "APP_ENV", *get_args(AppEnv)))
+    styles = ("json", "console") if app_env == "production" else ("console", "json")
     redis_url = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
     return Settings(
         app_env=app_env,
         instance=env.str("INSTANCE", app_env, validate=validate.Regexp(r"^[a-z0-9-]{1,40}$")),
-        log_level=env.str(
-            "LOG_LEVEL",
-            "INFO",
-            validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]),
-        ),
+        log_level=_choice(env, "LOG_LEVEL", "INFO", "DEBUG", "WARNING", "ERROR", "CRITICAL"),
+        log_format=_choice(env, "LOG_FORMAT", *styles),
+        metrics_directory=env.str("METRICS_DIRECTORY", ""),
+        metrics_host=env.str("METRICS_HOST", "127.0.0.1"),
         database_url=_psycopg(env.str("DATABASE_URL", "postgresql://127.0.0.1:5432/orders")),
-        database_pooler=env.str(
-            "DATABASE_POOLER", "none", validate=validate.OneOf(["none", "transaction"])
-        ),
+        database_pooler=_choice(env, "DATABASE_POOLER", "none", "transaction"),
         redis_url=redis_url,
         celery_broker_url=env.str("CELERY_BROKER_URL", "") or redis_url,
         secret_key=env.str("SECRET_KEY", _DEFAULT_SECRET),
@@ -187,16 +192,17 @@ def _read(env: Env) -> Settings:
         shop_name=env.str("SHOP_NAME", "The Shop"),
         public_url=env.str("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/"),
         order_page_url=env.str("ORDER_PAGE_URL", ""),
-        start_payment_wait_seconds=env.float(
-            "START_PAYMENT_WAIT_SECONDS", 3.0, validate=validate.Range(min=0, max=30)
-        ),
         **{name: _number(env, name, *rule) for name, rule in _NUMBERS.items()},
     )
 
 
-def _number(env: Env, name: str, default: float, least: float) -> Any:
+def _number(env: Env, name: str, default: float, least: float, most: float | None = None) -> Any:
     read: Callable[..., Any] = env.int if isinstance(default, int) else env.float
-    return read(name.upper(), default, validate=validate.Range(min=least))
+    return read(name.upper(), default, validate=validate.Range(least, most))
+
+
+def _choice(env: Env, name: str, default: str, *others: str) -> str:
+    return env.str(name, default, validate=validate.OneOf([default, *others]))
 
 
 def _several(env: Env, name: str, default: str = "") -> tuple[str, ...]:
@@ -241,10 +247,8 @@ def _malformed(settings: Settings) -> Iterator[str]:
     yield from _bounds_out_of_order(settings)
     if not _is_order_page(settings.order_page_url):
         yield "ORDER_PAGE_URL: may hold {order_id}, {order_number} and {token} and no other braces"
-    for key in settings.field_keys:
-        if not _is_fernet_key(key):
-            yield "FIELD_KEYS: each key must be 32 bytes in url-safe base64"
-            break
+    if not all(map(_is_fernet_key, settings.field_keys)):
+        yield "FIELD_KEYS: each key must be 32 bytes in url-safe base64"
 
 
 def _bounds_out_of_order(settings: Settings) -> Iterator[str]:
@@ -274,10 +278,9 @@ def _is_fernet_key(key: str) -> bool:
 
 def _not_for_production(settings: Settings) -> Iterator[str]:
     yield from _own_secrets_missing(settings)
-    if "_live_" not in settings.stripe_secret_key:
-        yield "STRIPE_SECRET_KEY: production needs a live key"
-    if "_live_" not in settings.stripe_publishable_key:
-        yield "STRIPE_PUBLISHABLE_KEY: production needs a live key"
+    for name in ("stripe_secret_key", "stripe_publishable_key"):
+        if "_live_" not in getattr(settings, name):
+            yield f"{name.upper()}: production needs a live key"
     if not settings.stripe_webhook_secret:
         yield "STRIPE_WEBHOOK_SECRET: without it no webhook can be trusted"
     for name in ("stripe_api_base", "public_url"):

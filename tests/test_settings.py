@@ -80,6 +80,8 @@ def test_production_refuses_every_default_and_names_them_all(
         ("SMTP_URL", "mail.example:25"),
         ("ORDER_PAGE_URL", "https://shop.example/{secret}"),
         ("LOG_LEVEL", "LOUD"),
+        ("LOG_FORMAT", "xml"),
+        ("METRICS_PORT", "65536"),
         ("MAX_BODY_BYTES", "many"),
         ("WEB_THREADS", "0"),
         ("INSTANCE", "Not a slug"),
@@ -101,6 +103,14 @@ def test_live_keys_are_refused_outside_production(
     (problem,) = _problems(monkeypatch, APP_ENV=app_env, **{name: "xx_live_1"})
 
     assert "live key" in problem
+
+
+def test_machines_read_the_logs_of_production_and_people_those_of_a_developer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert _load(monkeypatch).log_format == "console"
+    assert _load(monkeypatch, **PRODUCTION).log_format == "json"
+    assert _load(monkeypatch, LOG_FORMAT="console").log_format == "console"
 
 
 def test_an_unknown_environment_and_a_wrong_number_are_named_together(
