@@ -4,6 +4,7 @@ A message on the broker is only a doorbell. What is done, by whom, how often and
 is decided here, by guarded statements on one row.
 """
 
+import logging
 import time
 import uuid
 from collections.abc import Iterable, Sequence
@@ -29,6 +30,8 @@ import settings
 from models import kinds
 from models.base import Base, BigId, Json
 from models.session import Rung, now, ring_after_commit, true_now
+
+logger = logging.getLogger(__name__)
 
 
 class LeaseLostError(Exception):
@@ -90,6 +93,9 @@ class Lease:
     attempt: int
     max_attempts: int
     payload: Json
+    order_id: int | None
+    waited: timedelta
+    """How long the job had been due."""
     claimed_at: float
     """By this process's monotonic clock, taken before the claim: the lease ends no sooner."""
 
@@ -129,7 +135,10 @@ def stage(
         .on_conflict_do_nothing(index_elements=[Job.dedupe_key])
         .returning(Job.id)
     )
-    if job_id is not None and not after:
+    if job_id is None:
+        return
+    logger.info("staged", extra={"staged_job_id": job_id, "staged_kind": kind})
+    if not after:
         ring_after_commit(session, Rung(job_id, kind))
 
 
@@ -151,7 +160,16 @@ def claim(session: Session, job_id: int, owner: str) -> Lease | None:
             lease_owner=owner,
             attempts=Job.attempts + 1,
         )
-        .returning(Job.id, Job.kind, Job.lease_token, Job.attempts, Job.max_attempts, Job.payload)
+        .returning(
+            Job.id,
+            Job.kind,
+            Job.lease_token,
+            Job.attempts,
+            Job.max_attempts,
+            Job.payload,
+            Job.order_id,
+            (now() - Job.run_at).label("waited"),
+        )
         .execution_options(synchronize_session=False)
     ).one_or_none()
     if row is None or row.lease_token is None:
@@ -163,6 +181,8 @@ def claim(session: Session, job_id: int, owner: str) -> Lease | None:
         attempt=row.attempts,
         max_attempts=row.max_attempts,
         payload=row.payload,
+        order_id=row.order_id,
+        waited=row.waited,
         claimed_at=claimed_at,
     )
 

@@ -19,6 +19,7 @@ from providers.base import (
     Rejected,
 )
 from providers.deadline import Deadline
+from providers.metrics import measured
 from settings import Settings
 
 API_VERSION = "2026-10-28.endive"
@@ -59,6 +60,7 @@ class Stripe:
             if found is not None:
                 return found
         return self._call(
+            "create",
             lambda: self._intents.create(
                 {
                     "amount": stripe_objects.to_stripe(request.amount_minor, request.currency),
@@ -72,19 +74,20 @@ class Stripe:
                     },
                 },
                 {"idempotency_key": request.key},
-            )
+            ),
         )
 
     def fetch(self, request: PaymentRequest) -> PaymentSnapshot:
-        return self._call(lambda: self._intents.retrieve(_id(request)))
+        return self._call("fetch", lambda: self._intents.retrieve(_id(request)))
 
     def close(self, request: PaymentRequest) -> PaymentSnapshot:
         try:
             return self._call(
+                "close",
                 lambda: self._intents.cancel(
                     _id(request),
                     {"cancellation_reason": "abandoned"},
-                )
+                ),
             )
         except Rejected:  # it cannot be cancelled as it is: see how it is
             return self.fetch(request)
@@ -108,7 +111,7 @@ class Stripe:
 
     def _find(self, request: PaymentRequest) -> PaymentSnapshot | None:
         mark = self._our_mark(request)
-        with _translated():
+        with measured("stripe", "search"), _translated():
             found = self._deadline.call(
                 lambda: self._intents.search({"query": mark, "limit": 1})
             ).data
@@ -118,8 +121,8 @@ class Stripe:
         payment_id = f"metadata['payment_id']:'{request.payment_id}'"
         return f"{payment_id} AND metadata['app']:'{self._mark}'"
 
-    def _call(self, intent: Callable[[], stripe.PaymentIntent]) -> PaymentSnapshot:
-        with _translated():
+    def _call(self, name: str, intent: Callable[[], stripe.PaymentIntent]) -> PaymentSnapshot:
+        with measured("stripe", name), _translated():
             answer = self._deadline.call(intent)
         return stripe_objects.snapshot(answer.to_dict())
 

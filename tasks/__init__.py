@@ -14,7 +14,7 @@ from models.session import ring_with
 from tasks import logs
 from tasks.doorbell import Doorbell
 
-logs.configure(settings.current().log_level)
+logs.configure(settings.current().log_level, settings.current().log_format)
 
 app = Celery("orders", config_source="celeryconfig")
 

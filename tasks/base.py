@@ -22,7 +22,7 @@ from models.job import Lease, LeaseLostError
 from models.kinds import Kind, Retry
 from models.lease import renew
 from models.session import transaction
-from tasks import worker
+from tasks import sight, worker
 from tasks.breaker import Breaker, PeerDownError
 
 logger = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class Work:
         self._lease = lease
         self._kind = kind
         self._claimed_at = lease.claimed_at
-        self.is_over = False
+        self.outcome: str | None = None
 
     @contextmanager
     def finish(self) -> Iterator[Session]:
@@ -61,7 +61,7 @@ class Work:
         with transaction() as session:
             yield session
             ledger.end(session, self._lease, "done", "done")
-        self.is_over = True
+        self.outcome = "done"
 
     def outside(self, peer: Breaker, function: Callable[..., T], *arguments: Any) -> T:
         """Call the outside world, if enough of the lease is left to record what it answers.
@@ -84,7 +84,7 @@ class Work:
         """End the job: there is nothing left to do."""
         with transaction() as session:
             ledger.end(session, self._lease, "done", f"skipped: {why}")
-        self.is_over = True
+        self.outcome = "skipped"
 
     def retry(self, error: Exception, *, also: Effect | None = None) -> None:
         """Record `also` and have the job tried again later, or bury it if this was the last try."""
@@ -97,19 +97,19 @@ class Work:
             else:
                 delay = self._kind.retry.delay(self._lease.attempt)
                 ledger.put_back(session, self._lease, _words(error), delay)
-        self.is_over = True
+        self.outcome = "dead" if is_last else "retry"
 
     def hand_back(self, why: Exception, pause: float) -> None:
         """Give the try back uncounted: nothing was wrong with the job, its time had not come."""
         with transaction() as session:
             ledger.hand_back(session, self._lease, _words(why), timedelta(seconds=pause))
-        self.is_over = True
+        self.outcome = "handed_back"
 
     def bury(self, error: Exception) -> None:
         """End the job dead, visible to staff, with what its kind does about that."""
         with transaction() as session:
             self._bury(session, error)
-        self.is_over = True
+        self.outcome = "dead"
 
     def _bury(self, session: Session, error: Exception) -> None:
         if self._kind.exhausted is not None:
@@ -150,9 +150,10 @@ def perform(job_id: int) -> None:
             lease = ledger.claim(session, job_id, worker.owner())
         if lease is None:
             return
+        work = Work(lease, kinds.get(lease.kind))
         try:
-            with worker.watchdog.watching(job_id):
-                _do(Work(lease, kinds.get(lease.kind)), lease)
+            with worker.watchdog.watching(job_id), sight.on(lease, lambda: work.outcome):
+                _do(work, lease)
         except LeaseLostError:
             logger.warning("job %s (%s) was taken over; nothing recorded", job_id, lease.kind)
 
@@ -166,7 +167,7 @@ def _do(work: Work, lease: Lease) -> None:
         kind.function(work, **lease.payload)
         _check_over(work, kind)
     except Exception as error:
-        if work.is_over or isinstance(error, LeaseLostError):
+        if work.outcome or isinstance(error, LeaseLostError):
             raise
         _fail(work, lease, kind, error)
 
@@ -184,7 +185,7 @@ def _fail(work: Work, lease: Lease, kind: Kind, error: Exception) -> None:
 
 
 def _check_over(work: Work, kind: Kind) -> None:
-    if not work.is_over:
+    if work.outcome is None:
         raise NoEndError(f"{kind.name} returned without an end")
 
 

@@ -17,9 +17,12 @@ from redis.retry import Retry
 
 import settings
 from models.session import Rung
+from providers.metrics import Counter
 
 _TIMEOUT = 0.5
 _PAUSE_AFTER_FAILURE = 5.0
+
+FAILURES = Counter("orders_doorbell_failures", "Times that the broker did not hear the doorbell.")
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +60,7 @@ class Doorbell:
         except Exception as error:  # noqa: BLE001 - whatever it is, the commit has happened
             self._silent_until = time.monotonic() + _PAUSE_AFTER_FAILURE
             self.forget()
+            FAILURES.inc()
             logger.warning("the doorbell is silent for %s s: %r", _PAUSE_AFTER_FAILURE, error)
 
     @property

@@ -14,6 +14,9 @@ import settings
 import tasks
 from models import job, periodic
 from models.session import transaction
+from providers.metrics import Counter
+
+EXPIRIES = Counter("orders_lease_expiries", "Jobs taken back from workers that fell silent.")
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +54,7 @@ def reap() -> int:
     with transaction() as session:
         freed = job.reap(session)
     if freed:
+        EXPIRIES.inc(freed)
         logger.warning("freed %s expired leases", freed)
     return freed
 

@@ -1,6 +1,7 @@
 """Webhook reconciliation: what a stored event says is matched with a payment and booked."""
 
 from sqlalchemy.orm import Session
+from structlog.contextvars import bind_contextvars
 
 from models import job as ledger
 from models import matching, payment, settling, webhook_event
@@ -54,6 +55,7 @@ def _book(session: Session, event_row_id: int, payment_id: int, event: ProviderE
     if event.payment is None:
         return
     _, row = payment.lock_with_order(session, payment_id)
+    bind_contextvars(order_id=row.order_id, payment_id=payment_id)
     if settling.could_lower(row, event.payment):
         ledger.stage(
             session,

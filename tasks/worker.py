@@ -5,7 +5,7 @@ import secrets
 import socket
 
 from billiard.exceptions import WorkerLostError
-from celery.signals import task_failure, worker_process_init, worker_ready
+from celery.signals import setup_logging, task_failure, worker_process_init, worker_ready
 
 import settings
 import tasks
@@ -47,6 +47,11 @@ def free_the_dead() -> int:
     """Free the leases of this host's dead processes; how many."""
     with tasks.database_app.app_context(), transaction() as session:
         return lease.free(session, is_dead, socket.gethostname())
+
+
+@setup_logging.connect  # type: ignore[untyped-decorator]
+def _keep_our_logs(**_signal: object) -> None:
+    """Celery sets up no logging if somebody listens here; `tasks.logs` has done it."""
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]

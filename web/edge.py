@@ -10,7 +10,7 @@ from flask.json.provider import JSONProvider
 from werkzeug.routing import IntegerConverter, Map
 
 import settings
-from web import headers
+from web import access, headers
 from web.api import API_CONFIG, Api
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -42,6 +42,7 @@ def install(app: Flask) -> Api:
     app.url_map.converters["int"] = IdConverter
     app.before_request(_identify)
     app.after_request(_tell_request_id)
+    access.register(app)
     headers.register(app, https_only=chosen.is_production)
     return Api(app)
 

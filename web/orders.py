@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy.orm import Session
+from structlog.contextvars import bind_contextvars
 
 from models import money, orders, payment, placing, stock
 from models.idempotency import IdempotencyKey
@@ -64,6 +65,7 @@ def create(body: dict[str, Any]) -> tuple[dict[str, Any], int, Mapping[str, str]
         with piece_lock.lock().held(_pieces(new)), transaction() as session:
             order, replayed = _place(session, new, caller, claim)
             shown = _shown(session, order, with_token=True)
+            bind_contextvars(order_id=order.id)
     except piece_lock.BeingBoughtError as error:
         raise Problem(
             409, "being_bought", f"{error.sku} is being bought.", headers={"Retry-After": "1"}

@@ -1,5 +1,6 @@
 """Webhooks: verified, stored whole, applied by a worker."""
 
+import time
 from typing import Any
 
 from flask import request
@@ -8,12 +9,20 @@ from models import webhook_event
 from models.session import transaction
 from providers import registry
 from providers.base import InvalidSignature, MalformedEvent
+from providers.metrics import Histogram
 from web.api import Blueprint
 from web.errors import Problem
 from web.parsing import read_body
 from web.representations import WEBHOOK_RECEIVED
 
 _LARGEST_EVENT_BYTES = 1_000_000
+
+LAG_SECONDS = Histogram(
+    "orders_webhook_lag_seconds",
+    "How long after it happened an event was first received.",
+    ["provider"],
+    buckets=(1, 2, 5, 10, 30, 60, 300, 1800, 7200, 86400),
+)
 
 blueprint = Blueprint("webhooks", __name__, url_prefix="/orders", description="For providers.")
 
@@ -49,4 +58,7 @@ def receive(provider: str) -> dict[str, Any]:
             occurred_at=event.occurred_at,
             ignored_because=event.foreign_because,
         )
-    return {"received": True} if is_new else {"skipped": True}
+    if not is_new:
+        return {"skipped": True}
+    LAG_SECONDS.labels(provider).observe(max(0.0, time.time() - event.occurred_at.timestamp()))
+    return {"received": True}
