@@ -13,22 +13,43 @@ from sandbox.servers import free_port
 
 
 class MailServer:
-    """Takes every mail, after answering with `refusals` first; settings point to it meanwhile."""
+    """Takes every mail, after answering with `refusals` first; settings point to it meanwhile.
+
+    `answers` are given to a command (`MAIL`, `RCPT`, `QUIT`) instead of the usual; with `cuts`
+    the line is cut as often when a mail has been taken.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.received: list[EmailMessage] = []
         self.refusals: list[str] = []
+        self.answers: dict[str, str] = {}
+        self.cuts = 0
         port = free_port(None)
         self._controller = Controller(self, hostname="127.0.0.1", port=port)
         chosen = replace(settings.current(), smtp_url=f"smtp://127.0.0.1:{port}")
         monkeypatch.setattr("settings.current", lambda: chosen)
 
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
+    async def handle_MAIL(self, *given: Any) -> str:  # noqa: N802
+        _server, _session, envelope, envelope.mail_from, _options = given
+        return self.answers.get("MAIL", "250 go on")
+
+    async def handle_RCPT(self, *given: Any) -> str:  # noqa: N802
+        _server, _session, envelope, address, _options = given
+        envelope.rcpt_tos.append(address)
+        return self.answers.get("RCPT", "250 go on")
+
+    async def handle_QUIT(self, *_: Any) -> str:  # noqa: N802
+        return self.answers.get("QUIT", "221 bye")
+
+    async def handle_DATA(self, server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
         if self.refusals:
             return self.refusals.pop(0)
         parsed = message_from_bytes(envelope.content, policy=policy.default)
         assert isinstance(parsed, EmailMessage)
         self.received.append(parsed)
+        if self.cuts:
+            self.cuts -= 1
+            server.transport.abort()
         return "250 taken"
 
     def __enter__(self) -> Self:

@@ -1,26 +1,15 @@
 """Closing an unpaid order: the provider is asked first, and a hold has no other end."""
 
-import itertools
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
-from models import closing, job
+from models import closing
 from tasks.base import drain
 from tests import shop
 from tests.sandbox.process import StripeProcess
 from tests.telling import sound, stock, the_order
-
-_slots = itertools.count()
-
-
-def sweep() -> None:
-    """What beat has done every few seconds."""
-    with shop.database() as session:
-        job.stage(session, "reservations.sweep", key=f"sweep:test:{next(_slots)}")
-    shop.run_jobs("reservations.sweep")
 
 
 @pytest.fixture
@@ -62,7 +51,7 @@ def progress() -> list[Any]:
 
 def test_an_order_in_time_is_left_alone(order: dict[str, Any]) -> None:
     shop.let_pass(minutes=14)
-    sweep()
+    shop.sweep()
     assert progress() == [("pending", None, False)]
     assert stock() == [(10, 2)]
 
@@ -71,10 +60,10 @@ def test_an_order_without_a_payment_ends_at_once_and_its_stock_is_free(
     order: dict[str, Any],
 ) -> None:
     shop.let_pass(minutes=16)
-    sweep()
+    shop.sweep()
     assert the_order() == sound("expired")
     assert stock() == [(10, 0)]
-    sweep()
+    shop.sweep()
     assert shop.sql("SELECT count(*) FROM journal WHERE to_state = 'expired'") == [(2,)]
 
 
@@ -83,7 +72,7 @@ def test_an_order_whose_payment_was_never_sent_ends_at_once_and_nothing_is_sent_
 ) -> None:
     shop.start(client, order)
     shop.let_pass(minutes=16)
-    sweep()
+    shop.sweep()
     assert the_order() == sound("expired")
     assert shop.sql("SELECT state FROM payment") == [("cancelled",)]
 
@@ -95,7 +84,7 @@ def test_an_open_payment_is_closed_at_the_provider_before_the_order_ends(
     client: FlaskClient, stripe_sandbox: StripeProcess, order: dict[str, Any], secret: str
 ) -> None:
     shop.let_pass(minutes=16)
-    sweep()
+    shop.sweep()
     assert progress() == [("pending", "expired", False)]
     assert stock() == [(10, 2)]
     answer = shop.start(client, order)
@@ -111,7 +100,7 @@ def test_a_customer_who_pays_while_the_order_closes_has_paid(
     client: FlaskClient, stripe_sandbox: StripeProcess, secret: str
 ) -> None:
     shop.let_pass(minutes=16)
-    sweep()
+    shop.sweep()
     shop.pay(stripe_sandbox, secret)
     shop.run_jobs("payments.close")
     assert the_order() == sound("paid")
@@ -122,7 +111,7 @@ def test_a_provider_that_is_down_ends_no_hold(
     client: FlaskClient, stripe_sandbox: StripeProcess, secret: str
 ) -> None:
     shop.let_pass(minutes=16)
-    sweep()
+    shop.sweep()
     stripe_sandbox.fault("payment_intents.cancel", "fail_before", status=503)
     shop.run_jobs("payments.close")
     assert progress() == [("pending", "expired", False)]
@@ -141,10 +130,10 @@ def test_money_in_flight_extends_the_hold_once_then_keeps_it_until_the_bank_has_
     stripe_sandbox: StripeProcess, in_flight: str, bank: str, end: str, stock_then: tuple[int, int]
 ) -> None:
     shop.let_pass(minutes=16)
-    sweep()
+    shop.sweep()
     assert progress() == [("pending", None, True)]
     shop.let_pass(minutes=11)
-    sweep()
+    shop.sweep()
     assert progress() == [("pending", "expired", True)]
 
     for tries in (1, 2):
@@ -171,7 +160,7 @@ def test_a_payment_whose_answer_was_lost_is_found_by_its_key_and_closed(
     assert shop.sql("SELECT state, provider_payment_id FROM payment") == [("unknown", None)]
     for minutes in (16, 11):
         shop.let_pass(minutes=minutes)
-        sweep()
+        shop.sweep()
     assert progress() == [("pending", "expired", True)]
 
     shop.run_jobs("payments.close")
@@ -187,7 +176,7 @@ def test_an_order_that_is_closing_is_neither_extended_nor_closed_again(
     client: FlaskClient, stripe_sandbox: StripeProcess, order: dict[str, Any], secret: str
 ) -> None:
     shop.let_pass(minutes=16)
-    sweep()
+    shop.sweep()
     shop.pay(stripe_sandbox, secret, "pm_card_authenticationRequired")
     shop.run_jobs("payments.refresh")
     shop.deliver(client, shop.events_of(stripe_sandbox, secret)["payment_intent.requires_action"])
@@ -199,50 +188,3 @@ def test_an_order_that_is_closing_is_neither_extended_nor_closed_again(
 
     assert progress() == [("pending", "expired", False)]
     assert shop.sql("SELECT count(*) FROM job WHERE kind = 'payments.close'") == [(1,)]
-
-
-def test_the_sweep_ends_every_overdue_order_and_no_other(client: FlaskClient) -> None:
-    shop.make_item(units=10)
-    for _ in range(3):
-        shop.place(client, quantity=1)
-    shop.let_pass(minutes=16)
-    shop.place(client, quantity=1)
-
-    sweep()
-
-    assert shop.sql("SELECT state, count(*) FROM orders GROUP BY state ORDER BY state") == [
-        ("expired", 3),
-        ("pending", 1),
-    ]
-    assert stock() == [(10, 1)]
-
-
-def test_one_order_that_cannot_be_closed_does_not_keep_the_others_from_it(
-    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shop.make_item(units=10)
-    stubborn, *_others = [shop.place(client, quantity=1)["id"] for _ in range(3)]
-    expire: Callable[[Any, int], None] = closing.expire
-
-    def fail_for_one(session: Any, order_id: int) -> None:
-        if order_id == stubborn:
-            raise RuntimeError("this one is stuck")
-        expire(session, order_id)
-
-    shop.let_pass(minutes=16)
-    with monkeypatch.context() as stuck:
-        stuck.setattr(closing, "expire", fail_for_one)
-        sweep()
-    assert shop.sql("SELECT state FROM orders ORDER BY id") == [
-        ("pending",),
-        ("expired",),
-        ("expired",),
-    ]
-    ((state, error),) = shop.sql("SELECT state, last_error FROM job")
-    assert state == "ready"
-    assert str(stubborn) in error
-
-    shop.let_pass(minutes=16)
-    drain()
-    assert shop.sql("SELECT DISTINCT state FROM orders") == [("expired",)]
-    assert stock() == [(10, 0)]

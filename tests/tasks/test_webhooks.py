@@ -1,0 +1,168 @@
+"""Webhook reconciliation: events are applied once, in any order, and never dropped."""
+
+import secrets
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from tasks.base import drain, perform
+from tests import shop
+from tests.sandbox.process import StripeProcess
+
+
+@pytest.fixture
+def order(client: FlaskClient) -> dict[str, Any]:
+    shop.make_item(units=10)
+    return shop.place(client)
+
+
+@pytest.fixture
+def secret(client: FlaskClient, stripe_sandbox: StripeProcess, order: dict[str, Any]) -> str:
+    """The client secret of the order's payment, open at the provider."""
+    return str(shop.open_payment(client, order)["client_secret"])
+
+
+def received() -> list[Any]:
+    return shop.sql("SELECT type, state FROM webhook_event ORDER BY id")
+
+
+def looks() -> list[Any]:
+    return shop.sql("SELECT state FROM job WHERE kind = 'payments.refresh'")
+
+
+def payment_state() -> str:
+    ((state,),) = shop.sql("SELECT state FROM payment")
+    return str(state)
+
+
+def test_events_in_reverse_order_end_where_the_provider_is(
+    client: FlaskClient, stripe_sandbox: StripeProcess, order: dict[str, Any], secret: str
+) -> None:
+    shop.pay(stripe_sandbox, secret, "pm_card_chargeDeclined")
+    shop.pay(stripe_sandbox, secret)
+    events = shop.events_of(stripe_sandbox, secret)
+    for name in ("succeeded", "payment_failed", "created"):
+        shop.deliver(client, events[f"payment_intent.{name}"])
+        drain()
+
+    assert shop.look(client, order)["status"] == "paid"
+    assert payment_state() == "succeeded"
+    assert {state for _, state in received()} == {"applied"}
+    assert shop.sql("SELECT code FROM payment_attempt") == [("generic_decline",)]
+
+
+def test_a_decline_returns_the_payment_to_open_and_says_why(
+    client: FlaskClient, stripe_sandbox: StripeProcess, order: dict[str, Any], secret: str
+) -> None:
+    shop.pay(stripe_sandbox, secret, "pm_card_authenticationRequired")
+    intent_id = secret.partition("_secret_")[0]
+    stripe_sandbox.control(f"payment_intents/{intent_id}/fail_authentication")
+    events = shop.events_of(stripe_sandbox, secret)
+    shop.deliver(client, events["payment_intent.requires_action"])
+    drain()
+    assert payment_state() == "requires_action"
+    shop.deliver(client, events["payment_intent.payment_failed"])
+    drain()
+
+    assert payment_state() == "open"
+    assert looks() == [("done",)]
+    assert shop.look(client, order)["status"] == "pending"
+    assert shop.sql("SELECT code FROM payment_attempt") == [
+        ("payment_intent_authentication_failure",)
+    ]
+
+
+def test_a_cancellation_is_believed_only_after_a_look(
+    client: FlaskClient, stripe_sandbox: StripeProcess, secret: str
+) -> None:
+    intent_id = secret.partition("_secret_")[0]
+    lie = {**stripe_sandbox.client().v1.payment_intents.retrieve(intent_id).to_dict()}
+    shop.deliver(
+        client,
+        shop.event_about({**lie, "status": "canceled"}, type="payment_intent.canceled"),
+    )
+    shop.run_jobs("webhooks.apply")
+    assert (payment_state(), looks()) == ("open", [("ready",)])
+    drain()
+    assert payment_state() == "open"
+
+    stripe_sandbox.control(f"payment_intents/{intent_id}/cancel")
+    shop.deliver(client, shop.events_of(stripe_sandbox, secret)["payment_intent.canceled"])
+    drain()
+    assert payment_state() == "cancelled"
+    assert shop.sql("SELECT state, held FROM orders, stock_item") == [("pending", 2)]
+
+
+def test_an_event_that_comes_before_its_payment_is_parked_and_applied_when_it_appears(
+    client: FlaskClient, stripe_sandbox: StripeProcess, order: dict[str, Any]
+) -> None:
+    ((next_id,),) = shop.sql("SELECT nextval(pg_get_serial_sequence('payment', 'id')) + 1")
+    intent = {
+        "id": f"pi_{secrets.token_hex(8)}",
+        "object": "payment_intent",
+        "amount": 3998,
+        "amount_received": 3998,
+        "currency": "eur",
+        "livemode": False,
+        "metadata": {"app": "orders-test", "payment_id": str(next_id)},
+        "status": "succeeded",
+    }
+    assert shop.deliver(client, shop.event_about(intent)).json == {"received": True}
+    for _ in range(3):
+        drain()
+        assert received() == [("payment_intent.succeeded", "parked")]
+        shop.let_pass(minutes=1)
+
+    shop.start(client, order)
+    shop.run_jobs("webhooks.apply")
+
+    assert received() == [("payment_intent.succeeded", "applied")]
+    assert shop.look(client, order)["status"] == "paid"
+    drain()
+    assert payment_state() == "succeeded"
+
+
+def test_an_event_is_applied_once_whatever_becomes_of_its_doorbells(
+    client: FlaskClient, stripe_sandbox: StripeProcess, order: dict[str, Any], secret: str
+) -> None:
+    shop.pay(stripe_sandbox, secret)
+    event = shop.events_of(stripe_sandbox, secret)["payment_intent.succeeded"]
+    answers = [shop.deliver(client, event).json for _ in range(3)]
+    assert answers == [{"received": True}, {"skipped": True}, {"skipped": True}]
+    ((job_id,),) = shop.sql("SELECT id FROM job WHERE kind = 'webhooks.apply'")
+    for _ in range(3):
+        perform(job_id)
+
+    assert shop.sql("SELECT stock, held FROM stock_item") == [(8, 0)]
+    assert shop.sql("SELECT attempts FROM job WHERE kind = 'webhooks.apply'") == [(1,)]
+    assert shop.sql("SELECT order_id FROM webhook_event") == [(order["id"],)]
+
+
+@pytest.mark.parametrize(
+    ("subject", "reason"),
+    [
+        ({"object": "charge", "id": "ch_1"}, "changes nothing here"),
+        (
+            {
+                "object": "payment_intent",
+                "id": "pi_of_the_older_app",
+                "amount": 1,
+                "currency": "eur",
+                "livemode": False,
+                "status": "succeeded",
+                "metadata": {"order_id": "7"},
+            },
+            "no payment of this shop",
+        ),
+    ],
+    ids=["charge", "older app"],
+)
+def test_an_event_that_is_not_about_a_payment_of_ours_is_kept_and_ignored(
+    client: FlaskClient, subject: dict[str, Any], reason: str
+) -> None:
+    shop.deliver(client, shop.event_about(subject))
+    drain()
+    ((state, why),) = shop.sql("SELECT state, reason FROM webhook_event")
+    assert state == "ignored"
+    assert reason in why
