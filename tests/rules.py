@@ -85,9 +85,9 @@ def sessions_not_first(tree: ast.Module) -> Iterator[ast.AST]:
     """Functions that take a session, but not before everything else."""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
-            names = [given.arg for given in (*node.args.posonlyargs, *node.args.args)]
-            keywords = [given.arg for given in node.args.kwonlyargs]
-            if "session" in [*names[1:], *keywords]:
+            given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+            names = [each.arg for each in given if each.arg != "self"]
+            if "session" in names[1:] or "session" in _keywords(node):
                 yield node
 
 
@@ -135,6 +135,10 @@ def strangers(names: Iterable[str], ignored: Iterable[str]) -> set[str]:
 
 def too_long(text: str) -> bool:
     return len(text.splitlines()) > MOST_LINES
+
+
+def _keywords(function: ast.FunctionDef) -> set[str]:
+    return {given.arg for given in function.args.kwonlyargs}
 
 
 def _imported_from(tree: ast.Module, package: str) -> set[str]:

@@ -162,6 +162,7 @@ OFFENCES: list[tuple[Rule, str]] = [
     (rules.clocks_read, "text(f'SELECT {what} WHERE run_at < CURRENT_TIMESTAMP')"),
     (rules.sessions_not_first, "def verb(order_id, session): pass"),
     (rules.sessions_not_first, "def verb(order_id, *, session): pass"),
+    (rules.sessions_not_first, "def verb(*, session): pass"),
     (rules.sandbox_imported, "from sandbox.servers import Valkey"),
     (rules.sandbox_imported, "def late():\n    import sandbox.stripe"),
     (rules.ours_imported, "from models.base import db"),
@@ -172,6 +173,7 @@ INNOCENT: list[tuple[Rule, str]] = [
     (rules.clocks_read, "import time\ntime.monotonic()"),
     (rules.clocks_read, "from models.session import now\ntext(f'SELECT {now()}')"),
     (rules.sessions_not_first, "def verb(session, order_id): pass"),
+    (rules.sessions_not_first, "class C:\n    def verb(self, session): pass"),
 ]
 
 

@@ -212,12 +212,10 @@ TWICE = {
 
 ALLOWED = [
     "UPDATE payment SET state = 'cancelled' WHERE id = 2",
-    "UPDATE payment SET settles = false WHERE id = 1",
     "UPDATE stock_item SET stock = 0, held = 0, status = 'sold' WHERE id = 2",
     "UPDATE stock_item SET held = 0, status = 'available' WHERE id = 2",
     "UPDATE stock_item SET held = 5 WHERE id = 1",
     "UPDATE orders SET state = 'paid'",
-    "UPDATE orders SET closing = 'cancelled'",
 ]
 
 
