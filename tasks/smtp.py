@@ -1,5 +1,6 @@
 """The mail server: one bounded SMTP conversation for each mail."""
 
+import re
 import smtplib
 from contextlib import closing, suppress
 from email.message import EmailMessage
@@ -26,13 +27,14 @@ def send(message: EmailMessage) -> None:
             # It is taken: what goes wrong from here on must not send it again.
             with suppress(OSError, smtplib.SMTPException):
                 server.quit()
+    # Servers quote the recipient, whom the log must not know: hence `from None`.
     except smtplib.SMTPRecipientsRefused as error:
-        code = next(iter(error.recipients.values()))[0]
-        raise _meaning(code)(f"recipient refused: {code}") from error
+        code, words = next(iter(error.recipients.values()))
+        raise _meaning(code)(f"recipient refused: {code} {_anonymous(words)}") from None
     except smtplib.SMTPDataError as error:
-        raise _meaning(error.smtp_code)(str(error)) from error
+        raise _meaning(error.smtp_code)(_anonymous(error)) from None
     except (OSError, smtplib.SMTPException) as error:  # a refused login or sender too: ours to mend
-        raise MailServerError(repr(error)) from error
+        raise MailServerError(_anonymous(repr(error))) from None
 
 
 def _connect() -> smtplib.SMTP:
@@ -50,3 +52,7 @@ def _connect() -> smtplib.SMTP:
 
 def _meaning(code: int) -> type[Exception]:
     return MailRefusedError if code >= _PERMANENT else MailServerError
+
+
+def _anonymous(words: object) -> str:
+    return re.sub(r"[^\s<>]+@[^\s<>]+", "(an address)", str(words))
