@@ -78,11 +78,14 @@ class WaitingRoom:
             self._listener.start()
 
     def _hear(self) -> None:
+        is_news = True
         while True:
             try:
                 self._hear_until_it_breaks()
             except (RedisError, OSError) as error:
-                logger.warning("no signals for now: %r", error)
+                if is_news or self._hears.is_set():
+                    logger.warning("no signals for now: %r", error)
+                is_news = False
             self._hears.clear()
             time.sleep(_RECONNECT_PAUSE)
 
