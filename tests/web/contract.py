@@ -8,6 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 Json = dict[str, Any]
@@ -31,13 +32,17 @@ def document(app: Flask) -> Json:
     return found
 
 
+def template(rule: Rule) -> str:
+    """The path of a route as OpenAPI writes it."""
+    return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
+
+
 def _operation(app: Flask, path: str, method: str) -> Json | None:
     try:
         rule, _ = app.url_map.bind("shop").match(path, method, return_rule=True)
     except HTTPException:
         return None
-    template = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
-    found: Json | None = document(app)["paths"].get(template, {}).get(method.lower())
+    found: Json | None = document(app)["paths"].get(template(rule), {}).get(method.lower())
     return found
 
 
