@@ -5,7 +5,7 @@ Frozen and free of SQLAlchemy, so that a provider adapter can neither see nor ho
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 PaymentState = Literal[
@@ -52,3 +52,17 @@ class PaymentSnapshot:
     failure: Failure | None = None
     raw: Mapping[str, Any] = field(default_factory=dict)
     """The provider's own words, less secrets and personal data."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedPayment:
+    """A payment in a provider's list that bears our mark; amounts in our minor units."""
+
+    payment_id: int
+    """Ours, as the mark says."""
+    provider_payment_id: str
+    created_at: datetime
+    state: PaymentState
+    amount_minor: int
+    received_minor: int
+    currency: str

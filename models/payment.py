@@ -79,6 +79,7 @@ class Payment(Base):
         Index("uq_payment_live", "order_id", unique=True, postgresql_where=text(_in(LIVE))),
         Index("uq_payment_settles", "order_id", unique=True, postgresql_where=text("settles")),
         Index(None, "order_id"),
+        Index(None, "sent_at"),
     )
 
     id: Mapped[BigId]

@@ -8,15 +8,18 @@ from models import (
     orders,
     payment,
     periodic,
+    retention,
     session,
     stock,
     user,
     webhook_event,
 )
+from models.audit import finding, walk
 from models.base import Base
 
 __all__ = [
     "Base",
+    "finding",
     "idempotency",
     "job",
     "journal",
@@ -24,8 +27,10 @@ __all__ = [
     "orders",
     "payment",
     "periodic",
+    "retention",
     "session",
     "stock",
     "user",
+    "walk",
     "webhook_event",
 ]
