@@ -245,6 +245,7 @@ def test_the_readme_shows_what_make_run_prints() -> None:
             "docs": f"{web}/orders/docs/",
             "mail": mail,
             "provider": provider,
+            "metrics": "http://127.0.0.1:9464/metrics",
         },
         "staff": {"email": "staff@orders.example", "password": "9vOnn7uKvWl9XqMW"},
         "provider_control_url": f"{provider}/_control",

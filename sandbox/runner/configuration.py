@@ -41,13 +41,23 @@ class Ports:
     provider: int
     mail: int
     smtp: int
+    metrics: int
 
 
 def free_ports() -> Ports:
     """The usual ports, or for each the next one that is free."""
     return Ports(
-        web=free_port(8000), provider=free_port(12111), mail=free_port(8025), smtp=free_port(1025)
+        web=free_port(8000),
+        provider=free_port(12111),
+        mail=free_port(8025),
+        smtp=free_port(1025),
+        metrics=free_port(9464),
     )
+
+
+def metrics_directory(var: Path) -> Path:
+    """Where all processes keep their figures; what an earlier run left there is not of this one."""
+    return var / "metrics"
 
 
 def kept_secrets(path: Path) -> dict[str, str]:
@@ -78,11 +88,12 @@ def staff(kept: Mapping[str, str]) -> dict[str, str]:
 
 
 def environment(
-    ports: Ports, kept: Mapping[str, str], database_url: str, redis_url: str
+    var: Path, ports: Ports, kept: Mapping[str, str], database_url: str, redis_url: str
 ) -> dict[str, str]:
     """The environment of every program; what the user gave goes before what we made up."""
     values = {name: settings.given(name) or kept[name] for name in KEPT}
     values |= _addresses(ports, database_url, redis_url)
+    values["METRICS_DIRECTORY"] = str(metrics_directory(var))
     if settings.given("STRIPE_SECRET_KEY"):  # made-up keys would not be of that account
         for name in ("STRIPE_PUBLISHABLE_KEY", "STRIPE_WEBHOOK_SECRET"):
             values[name] = settings.given(name) or ""
@@ -98,6 +109,8 @@ def _addresses(ports: Ports, database_url: str, redis_url: str) -> dict[str, str
         "PYTHONUNBUFFERED": "1",
         "PORT": str(ports.web),
         "WEB_BIND": HOST,
+        "METRICS_PORT": str(ports.metrics),
+        "METRICS_HOST": HOST,
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
         "CELERY_BROKER_URL": settings.given("CELERY_BROKER_URL") or _other_database(redis_url),

@@ -70,6 +70,7 @@ def describe(
             "docs": f"{web}/orders/docs/",
             "mail": mail,
             "provider": provider,
+            "metrics": f"{_url(ports.metrics)}/metrics",
         },
         "provider_control_url": f"{provider}/_control" if is_needed("provider") else None,
         "mail_control_url": f"{mail}/_control" if mail else None,

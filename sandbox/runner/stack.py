@@ -1,6 +1,7 @@
 """The running product: servers, stand-ins, and the lines of the Procfile, in that order."""
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -51,8 +52,9 @@ class Stack:
 
     def start(self, *, seed: bool) -> None:
         """Return when the product answers; raises StartError or StoppedError."""
+        shutil.rmtree(configuration.metrics_directory(self._var), ignore_errors=True)
         self._environment = configuration.environment(
-            self._ports, self._kept, self._database_url(), self._redis_url()
+            self._var, self._ports, self._kept, self._database_url(), self._redis_url()
         )
         stand_ins = plan.stand_ins(self._var, self._ports, self._environment)
         self._start_stage([self._program(*item) for item in stand_ins.items()])
