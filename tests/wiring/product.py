@@ -24,8 +24,11 @@ _SETTLED_SECONDS = 60
 class Product:
     """Started by `with`, with settings of its own; what it started is gone afterwards."""
 
-    def __init__(self, directory: Path, **environment: str) -> None:
+    def __init__(
+        self, directory: Path, *, procfile: Path = ROOT / "Procfile", **environment: str
+    ) -> None:
         self._directory = directory / "var"
+        self._procfile = procfile
         self._environment = {
             name: value for name, value in os.environ.items() if not name.startswith(_GIVEN)
         } | environment
@@ -145,7 +148,11 @@ class Product:
 
     def _runner(self, verb: str) -> str:
         done = subprocess.run(
-            [sys.executable, "-m", "sandbox.runner", verb, "--directory", str(self._directory)],
+            [
+                *(sys.executable, "-m", "sandbox.runner", verb),
+                f"--directory={self._directory}",
+                f"--procfile={self._procfile}",
+            ],
             cwd=ROOT,
             env=self._environment,
             capture_output=True,

@@ -1,0 +1,255 @@
+"""The whole product under the fault profile, with a database, a broker and lines that can break."""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import redis
+import requests
+
+from sandbox.servers import PostgreSQL, Valkey
+from tests.faults.load import Buyer
+from tests.faults.profile import FAULT_PROFILE
+from tests.faults.proxy import Proxy
+from tests.wiring.product import ROOT, Product
+
+_INSTANCE = "faults"
+_BROKER_DATABASE = 1
+QUEUE = "orders:faults:{}"
+"""The name of a queue's list in Redis."""
+
+
+class Harness(Product):
+    """A product whose servers and lines the test owns; `buyers` are all that ever bought."""
+
+    postgresql: PostgreSQL
+    valkey: Valkey
+    web_to_database: Proxy
+    web_to_broker: Proxy
+    worker_to_database: Proxy
+    worker_to_mail: Proxy
+
+    def __init__(self, directory: Path, **environment: Any) -> None:
+        super().__init__(directory, **environment)
+        self.buyers: list[Buyer] = []
+
+    # --- who buys ---
+
+    def buyer(self) -> Buyer:
+        """Somebody new, known to the checks from now on."""
+        urls, number = self.run["base_urls"], len(self.buyers)
+        buyer = Buyer(urls["web"], urls["provider"], f"buyer-{number}@faults.example")
+        self.buyers.append(buyer)
+        return buyer
+
+    # --- the provider and the mail server ---
+
+    @property
+    def ledger(self) -> dict[str, list[dict[str, Any]]]:
+        """What the provider has on record."""
+        return dict(self._control("GET", "provider", "ledger").json())
+
+    @contextmanager
+    def provider_fault(self, fault: str, **details: object) -> Iterator[None]:
+        """Have calls that open a payment meet a fault."""
+        given = {"endpoint": "payment_intents.create", "fault": fault, **details}
+        self._control("POST", "provider", "faults", given)
+        try:
+            yield
+        finally:
+            self._control("DELETE", "provider", "faults")
+
+    @contextmanager
+    def mail_fault(self, kind: str, **details: object) -> Iterator[None]:
+        self._control("POST", "mail", "faults", {"kind": kind, **details})
+        try:
+            yield
+        finally:
+            self._control("DELETE", "mail", "faults")
+
+    @contextmanager
+    def webhooks_held(self) -> Iterator[None]:
+        """Keep the provider's events back until the end of the block."""
+        self._control("POST", "provider", "deliveries", {"mode": "hold"})
+        try:
+            yield
+        finally:
+            self._control("POST", "provider", "deliveries", {"mode": "normal"})
+            self._control("POST", "provider", "deliveries/release")
+
+    def _control(
+        self, method: str, who: str, path: str, body: Mapping[str, object] | None = None
+    ) -> requests.Response:
+        url = f"{self.run[f'{who}_control_url']}/{path}"
+        answer = requests.request(method, url, json=body, timeout=30)
+        answer.raise_for_status()
+        return answer
+
+    # --- the broker ---
+
+    @contextmanager
+    def broker(self) -> Iterator["redis.Redis"]:
+        """A client of the database that holds the queues."""
+        with redis.Redis.from_url(
+            self.valkey.url, db=_BROKER_DATABASE, socket_timeout=10
+        ) as client:
+            yield client
+
+    def wipe_redis(self) -> None:
+        with self.broker() as client:
+            client.flushall()
+
+    def queued(self, queue: str) -> list[bytes]:
+        """The messages that wait in a queue."""
+        with self.broker() as client:
+            messages: list[bytes] = client.lrange(QUEUE.format(queue), 0, -1)
+        return messages
+
+    # --- processes ---
+
+    def pid(self, name: str) -> int:
+        return int(self.run["pids"][name])
+
+    def children(self, name: str) -> list[int]:
+        """The processes that a process of the product has forked."""
+        pid = self.pid(name)
+        return [
+            int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        ]
+
+    def kill_web(self) -> None:
+        """Kill whatever answers requests; gunicorn, their parent, forks anew."""
+        for child in self.children("web"):
+            os.kill(child, signal.SIGKILL)
+
+    @contextmanager
+    def killing(self, name: str) -> Iterator[Callable[[], None]]:
+        """A shot at a process, to be fired in the block; at its end the process is back."""
+        pid = self.pid(name)
+        yield lambda: os.kill(pid, signal.SIGKILL)
+        self.until(lambda: self.run["pids"].get(name, pid) != pid, f"{name} is restarted")
+
+    @contextmanager
+    def another(
+        self, like: str, *command: str, **changes: str
+    ) -> Iterator["subprocess.Popen[str]"]:
+        """A further process, in the environment of one of the product; killed at the end."""
+        told = Path(f"/proc/{self.pid(like)}/environ").read_text().rstrip("\0").split("\0")
+        environment = dict(variable.split("=", 1) for variable in told) | changes
+        log = self._directory / "log" / "another.log"
+        with log.open("a") as output:
+            process = subprocess.Popen(
+                [*(sys.executable, "-m"), *command],
+                cwd=ROOT,
+                env=environment,
+                stdout=output,
+                stderr=output,
+                text=True,
+            )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+    def log(self, name: str) -> str:
+        """What a process has written."""
+        return (self._directory / "log" / f"{name}.log").read_text(errors="replace")
+
+    # --- the database ---
+
+    def restart_database(self, signum: signal.Signals) -> None:
+        """End it at once, by SIGKILL or SIGQUIT (immediate), and start it again."""
+        assert self.postgresql.pid is not None
+        os.kill(self.postgresql.pid, signum)
+        self.until(lambda: not self.postgresql.running, "the database is down")
+        self.postgresql.start()
+
+    def job(self, kind: str, order_id: int) -> dict[str, Any]:
+        """The newest job of a kind for an order."""
+        columns = ("id", "state", "attempts", "lease_owner", "last_error")
+        rows = self.sql(
+            f"SELECT {', '.join(columns)} FROM job WHERE kind = %s AND order_id = %s"
+            " ORDER BY id DESC LIMIT 1",
+            kind,
+            order_id,
+        )
+        return dict(zip(columns, rows[0], strict=True)) if rows else {}
+
+
+@contextmanager
+def started(directory: Path) -> Iterator[Harness]:
+    """The product, running; everything of it is gone afterwards."""
+    with ExitStack() as stack:
+        # Power cuts are not tried here, so nothing waits for the disk.
+        postgresql = PostgreSQL(
+            directory / "postgresql", options={"fsync": "off", "full_page_writes": "off"}
+        )
+        stack.callback(postgresql.destroy)
+        valkey = stack.enter_context(Valkey(directory / "valkey"))
+        postgresql.start()
+        lines = {
+            name: stack.enter_context(Proxy(_port_of(server)))
+            for name, server in {
+                "web_to_database": postgresql,
+                "web_to_broker": valkey,
+                "worker_to_database": postgresql,
+            }.items()
+        }
+        mail = stack.enter_context(Proxy(lambda: _mail_port(harness)))
+        broker_url = valkey.url.removesuffix("0") + str(_BROKER_DATABASE)
+        procfile = _procfile(
+            directory / "Procfile",
+            web={
+                "DATABASE_URL": _through(lines["web_to_database"], postgresql.url),
+                "CELERY_BROKER_URL": _through(lines["web_to_broker"], broker_url),
+            },
+            worker_payments={"DATABASE_URL": _through(lines["worker_to_database"], postgresql.url)},
+            worker_mail={"SMTP_URL": f"smtp://127.0.0.1:{mail.port}"},
+        )
+        harness = Harness(
+            directory,
+            procfile=procfile,
+            INSTANCE=_INSTANCE,
+            DATABASE_URL=postgresql.url,
+            REDIS_URL=valkey.url,
+            CELERY_BROKER_URL=broker_url,
+            WEB_CONCURRENCY="2",
+            **FAULT_PROFILE,
+        )
+        harness.postgresql, harness.valkey, harness.worker_to_mail = postgresql, valkey, mail
+        for name, line in lines.items():
+            setattr(harness, name, line)
+        yield stack.enter_context(harness)
+
+
+def _port_of(server: PostgreSQL | Valkey) -> Callable[[], int]:
+    return lambda: server.port
+
+
+def _mail_port(harness: Harness) -> int:
+    """Where the mail server listens, which is known once the product runs."""
+    return urlsplit(str(harness.run["smtp_url"])).port or 0
+
+
+def _through(line: Proxy, url: str) -> str:
+    return re.sub(r":\d+/", f":{line.port}/", url)
+
+
+def _procfile(path: Path, **changes: Mapping[str, str]) -> Path:
+    """The product's own Procfile, with changed variables for some of its processes."""
+    text = (ROOT / "Procfile").read_text()
+    for name, variables in changes.items():
+        words = " ".join(shlex.quote(f"{key}={value}") for key, value in variables.items())
+        text, found = re.subn(rf"^{name}: ", f"{name}: env {words} ", text, flags=re.MULTILINE)
+        assert found == 1, name
+    path.write_text(text)
+    return path
