@@ -60,4 +60,16 @@ beat_schedule = {
         "task": "reservations.sweep",
         "schedule": timedelta(seconds=_settings.sweep_period_seconds),
     },
+    "audit": {
+        "task": "audit.run",
+        "schedule": timedelta(seconds=_settings.audit_period_seconds),
+    },
+    "compare": {
+        "task": "audit.compare",
+        "schedule": timedelta(seconds=_settings.audit_period_seconds),
+    },
+    "prune": {
+        "task": "maintenance.prune",
+        "schedule": timedelta(hours=1),
+    },
 }

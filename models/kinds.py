@@ -13,6 +13,8 @@ QUEUES = {
     "webhooks": "webhooks",
     "notifications": "mail",
     "reservations": "sweeps",
+    "audit": "sweeps",
+    "maintenance": "sweeps",
 }
 """From the prefix of a job's kind to the queue whose workers do it."""
 
@@ -32,7 +34,9 @@ class Retry:
 
     def delay(self, attempt: int) -> timedelta:
         """How long to wait after try number `attempt` (from 1)."""
-        ceiling = min(settings.current().job_backoff_cap_seconds, self.base * 2 ** (attempt - 1))
+        ceiling = min(
+            settings.current().job_backoff_cap_seconds, self.base * 2 ** min(attempt - 1, 60)
+        )
         return timedelta(seconds=random.uniform(0, ceiling))  # noqa: S311 - spreads load only
 
 

@@ -4,6 +4,7 @@ Rows of `job` and `webhook_event` are never deleted: their keys are what makes a
 change nothing. They lose what they carry.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +19,8 @@ from models.journal import JournalEntry
 from models.periodic import PeriodicRun
 from models.session import now
 from models.webhook_event import WebhookEvent
+
+Pruner = Callable[[Session, int], int]
 
 # What is still to be pruned, and leaves its index by being pruned.
 _JOBS = text("state IN ('done', 'cancelled') AND (lease_owner IS NOT NULL OR payload <> '{}')")
@@ -112,7 +115,7 @@ def _delete(session: Session, table: Any, *conditions: ColumnElement[bool]) -> i
     return len(gone.all())
 
 
-PRUNERS = (
+PRUNERS: tuple[Pruner, ...] = (
     prune_jobs,
     prune_event_bodies,
     prune_idempotency_keys,

@@ -10,12 +10,12 @@ workers, so that no transaction can be open during a provider call. What a call 
         └── RateLimited   too many requests; `retry_after` seconds, if the provider says
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from models.intents import PaymentRequest, PaymentSnapshot
+from models.intents import ListedPayment, PaymentRequest, PaymentSnapshot
 
 
 class ProviderError(Exception):
@@ -90,6 +90,12 @@ class PaymentProvider(Protocol):
         """Have it take no more money, and say how it ended.
 
         `cancelled`: closed; `succeeded`: paid already; anything else: still in flight.
+        """
+
+    def list_since(self, since: datetime) -> Iterator[ListedPayment]:
+        """The payments opened since then that bear our mark, newest first.
+
+        Each step may make a call; after one that fails, there are no more.
         """
 
     def parse_webhook(self, body: bytes, headers: Mapping[str, str]) -> ProviderEvent:

@@ -3,12 +3,13 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import orjson
 import stripe
 
-from models.intents import PaymentRequest, PaymentSnapshot
+from models.intents import ListedPayment, PaymentRequest, PaymentSnapshot
 from providers import stripe_objects
 from providers.base import (
     InvalidSignature,
@@ -24,6 +25,7 @@ from settings import Settings
 
 API_VERSION = "2026-10-28.endive"
 _CONNECT_SECONDS = 3
+_PAGE_SIZE = 100  # the most that Stripe gives
 _SIGNATURE_TOLERANCE_SECONDS = 300
 # Stripe may forget a key when it is 24 hours old; a repetition would then be a new payment.
 _KEY_MEMORY_SECONDS = 23 * 3600
@@ -108,6 +110,17 @@ class Stripe:
             is_live=self._settings.is_production,
             account=self._settings.stripe_account,
         )
+
+    def list_since(self, since: datetime) -> Iterator[ListedPayment]:
+        bounds: Any = {"limit": _PAGE_SIZE, "created": {"gte": int(since.timestamp())}}
+        while page := self._page(bounds):
+            yield from filter(None, (stripe_objects.listed(each, self._mark) for each in page))
+            bounds = {**bounds, "starting_after": page[-1]["id"]}
+
+    def _page(self, bounds: Any) -> list[dict[str, Any]]:
+        with measured("stripe", "list"), _translated():
+            page = self._deadline.call(lambda: self._intents.list(bounds))
+        return [intent.to_dict() for intent in page.data]
 
     def _find(self, request: PaymentRequest) -> PaymentSnapshot | None:
         mark = self._our_mark(request)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from models.intents import Failure, PaymentSnapshot, PaymentState
+from models.intents import Failure, ListedPayment, PaymentSnapshot, PaymentState
 from models.money import exponent
 from providers.base import MalformedEvent, OutcomeUnknown, ProviderEvent, Rejected
 
@@ -82,6 +82,23 @@ def snapshot(intent: Mapping[str, Any]) -> PaymentSnapshot:
         client_secret=intent.get("client_secret"),
         failure=_failure(intent.get("last_payment_error")),
         raw=scrubbed(intent),
+    )
+
+
+def listed(intent: Mapping[str, Any], mark: str) -> ListedPayment | None:
+    """An intent of a list; None if it does not bear our mark."""
+    payment_id = _marked(intent.get("metadata") or {}, mark)
+    if payment_id is None:
+        return None
+    seen = snapshot(intent)
+    return ListedPayment(
+        payment_id=payment_id,
+        provider_payment_id=seen.provider_payment_id,
+        created_at=datetime.fromtimestamp(intent["created"], UTC),
+        state=seen.state,
+        amount_minor=seen.amount_minor,
+        received_minor=seen.received_minor,
+        currency=seen.currency,
     )
 
 

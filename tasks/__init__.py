@@ -13,10 +13,12 @@ from models.base import connect
 from models.session import ring_with
 from tasks import logs
 from tasks.doorbell import Doorbell
+from tasks.slots import WakeTheLoop
 
 logs.configure(settings.current().log_level, settings.current().log_format)
 
 app = Celery("orders", config_source="celeryconfig")
+app.steps["consumer"].add(WakeTheLoop)
 
 doorbell = Doorbell(app)
 ring_with(doorbell)
@@ -32,11 +34,21 @@ connect(
     pool_timeout=10,
 )
 
-from tasks import notifications, payments, reservations, webhooks, worker  # noqa: E402 - need `app`
+from tasks import (  # noqa: E402 - they need `app`
+    audit,
+    maintenance,
+    notifications,
+    payments,
+    reservations,
+    webhooks,
+    worker,
+)
 
 __all__ = [
     "app",
+    "audit",
     "database_app",
+    "maintenance",
     "notifications",
     "payments",
     "reservations",

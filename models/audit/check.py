@@ -36,7 +36,7 @@ class Window(NamedTuple):
 ALL = Window(0, 2**63 - 1)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Promise:
     """What must hold of every row of a table."""
 
@@ -50,7 +50,7 @@ class Promise:
     """What a person should do about a row that breaks it."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Check(Promise):
     """A promise that the database alone can be asked about."""
 
