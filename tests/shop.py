@@ -247,6 +247,13 @@ def at_once(act: Callable[[int], T], times: int) -> list[T]:
         return list(pool.map(begin, range(times)))
 
 
+def patiently(post: Callable[[], TestResponse]) -> TestResponse:
+    """The answer to a request that is repeated, as it asks, while the shop is busy."""
+    while (answer := post()).status_code == 503:
+        time.sleep(0.05)
+    return answer
+
+
 def await_that(condition: Callable[[], object]) -> None:
     """Return when the condition holds, or fail after a long while."""
     deadline = time.monotonic() + 15

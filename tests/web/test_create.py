@@ -40,7 +40,8 @@ def refused(
 def order_one(app: Flask) -> tuple[int, dict[str, Any]]:
     """Status and body of the answer to another guest who wants one unit."""
     client = app.test_client(use_cookies=False)
-    answer = client.post("/orders/create/", json=shop.order_body(quantity=1))
+    body = shop.order_body(quantity=1)
+    answer = shop.patiently(lambda: client.post("/orders/create/", json=body))
     return answer.status_code, shop.body_of(answer)
 
 

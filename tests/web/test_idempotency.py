@@ -100,7 +100,8 @@ def test_twenty_posts_at_once_with_one_key_make_one_order(app: Flask) -> None:
     shop.make_item()
 
     def post(_number: int) -> tuple[int, str | None]:
-        answer = create(app.test_client(use_cookies=False), "a-key")
+        client = app.test_client(use_cookies=False)
+        answer = shop.patiently(lambda: create(client, "a-key"))
         return answer.status_code, answer.get_json().get("token")
 
     answers = shop.at_once(post, 20)

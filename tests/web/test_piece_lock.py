@@ -32,7 +32,8 @@ def _without_redis(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def buy(client: FlaskClient, **changes: str) -> tuple[int, str | None]:
-    answer = client.post("/orders/create/", json=shop.order_body("VASE", 1, **changes))
+    body = shop.order_body("VASE", 1, **changes)
+    answer = shop.patiently(lambda: client.post("/orders/create/", json=body))
     return answer.status_code, shop.body_of(answer).get("code")
 
 

@@ -72,13 +72,12 @@ def test_a_whole_flow_leaves_no_trace_of_the_buyer_outside_the_database(
     published.close()
     assert "payments.create_intent" in in_redis
     assert "payment:" in in_redis
+    logged = caplog.text + "".join(str(vars(record)) for record in caplog.records)
     chosen = settings.current()
     for told in ("canary", "guest_id", shop.PASSWORD, order["token"], order["order_number"]):
-        assert told not in caplog.text.lower()
-        assert told not in in_redis.lower()
-    for key in (secret, secret.partition("_secret_")[2], chosen.stripe_secret_key):
-        assert key not in caplog.text + in_redis
-    assert chosen.stripe_webhook_secret[0] not in caplog.text + in_redis
+        assert told.lower() not in (logged + in_redis).lower()
+    for key in (secret, chosen.stripe_secret_key, *chosen.stripe_webhook_secret):
+        assert key not in logged + in_redis
 
 
 def test_what_postgresql_says_of_a_refused_row_is_not_repeated(client: FlaskClient) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from models import closing
 from tasks.base import drain
@@ -128,7 +129,10 @@ def test_a_customer_pays_by_the_session_alone(browser: FlaskClient) -> None:
 def test_twenty_calls_at_once_open_one_intent(
     app: Flask, order: dict[str, Any], stripe_sandbox: StripeProcess
 ) -> None:
-    answers = shop.at_once(lambda _: shop.start(app.test_client(use_cookies=False), order), 20)
+    def start(_number: int) -> TestResponse:
+        return shop.patiently(lambda: shop.start(app.test_client(use_cookies=False), order))
+
+    answers = shop.at_once(start, 20)
 
     shop.at_once(lambda _: drain(), 4)
 
