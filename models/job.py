@@ -7,7 +7,6 @@ is decided here, by guarded statements on one row.
 import logging
 import time
 import uuid
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,14 +15,15 @@ from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
     Index,
+    Interval,
+    Text,
+    TextClause,
     UniqueConstraint,
     Uuid,
-    func,
-    select,
+    bindparam,
     text,
-    update,
 )
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 import settings
@@ -105,6 +105,61 @@ class Lease:
         return self.attempt > self.max_attempts
 
 
+# The statements of a job's life, built once: they are the most frequent of all. Only the clock
+# is interpolated, never a value.
+_STAGE = text(f"""
+INSERT INTO job (kind, dedupe_key, order_id, payload, queue, state, run_at, attempts,
+                 max_attempts, rung_at, created_at)
+VALUES (:kind, :key, :order_id, :payload, :queue, 'ready', {now()} + :after, 0,
+        :max_attempts, {true_now()}, {now()})
+ON CONFLICT (dedupe_key) DO NOTHING
+RETURNING id
+""").bindparams(  # noqa: S608
+    bindparam("payload", type_=JSONB), bindparam("after", type_=Interval)
+)
+
+_CLAIM = (
+    text(f"""
+UPDATE job SET state = 'leased', lease_token = :token, lease_until = {true_now()} + :lease,
+               lease_owner = :owner, attempts = attempts + 1
+WHERE id = :job_id AND state = 'ready' AND run_at <= {now()} AND kind = ANY (:kinds)
+RETURNING id, kind, attempts, max_attempts, payload, order_id, {now()} - run_at AS waited
+""")  # noqa: S608
+    .bindparams(
+        bindparam("token", type_=Uuid),
+        bindparam("lease", type_=Interval),
+        bindparam("kinds", type_=ARRAY(Text)),
+    )
+    .columns(payload=JSONB)
+)
+
+
+def _leaving(*changes: str) -> TextClause:
+    """The statement that gives a lease back, fenced by its token, and notes how its try ended."""
+    return text(f"""
+WITH given_back AS (
+    UPDATE job SET {", ".join(changes)}, lease_token = NULL, lease_until = NULL,
+                   rung_at = {true_now()}, last_error = coalesce(:error, last_error)
+    WHERE id = :job_id AND state = 'leased' AND lease_token = :token
+    RETURNING id
+), noted AS (
+    INSERT INTO job_attempt (job_id, attempt, lease_token, outcome, error, ended_at)
+    SELECT id, :attempt, :token, :outcome, :error, {now()} FROM given_back
+    WHERE CAST(:outcome AS text) IS NOT NULL
+)
+SELECT id FROM given_back
+""").bindparams(  # noqa: S608
+        bindparam("token", type_=Uuid)
+    )
+
+
+_END = _leaving("state = :state", f"finished_at = {now()}")
+_PUT_BACK = _leaving("state = 'ready'", f"run_at = {now()} + CAST(:delay AS interval)")
+_HAND_BACK = _leaving(
+    "state = 'ready'", f"run_at = {now()} + CAST(:delay AS interval)", "attempts = attempts - 1"
+)
+
+
 def stage(
     session: Session,
     kind: str,
@@ -121,19 +176,16 @@ def stage(
     known = kinds.get(kind)
     known.signature.bind(**arguments)
     job_id = session.scalar(
-        insert(Job)
-        .values(
-            kind=kind,
-            dedupe_key=key,
-            order_id=order_id,
-            payload=arguments,
-            queue=known.queue,
-            run_at=now() + after,
-            max_attempts=known.retry.attempts,
-            rung_at=true_now(),
-        )
-        .on_conflict_do_nothing(index_elements=[Job.dedupe_key])
-        .returning(Job.id)
+        _STAGE,
+        {
+            "kind": kind,
+            "key": key,
+            "order_id": order_id,
+            "payload": arguments,
+            "queue": known.queue,
+            "after": after,
+            "max_attempts": known.retry.attempts,
+        },
     )
     if job_id is None:
         return
@@ -147,37 +199,23 @@ def claim(session: Session, job_id: int, owner: str) -> Lease | None:
 
     The attempt is counted before the work begins.
     """
-    lease = timedelta(seconds=settings.current().job_lease_seconds)
-    claimed_at = time.monotonic()
+    claimed_at, token = time.monotonic(), uuid.uuid4()
     row = session.execute(
-        update(Job)
-        .where(Job.id == job_id, Job.state == "ready", Job.run_at <= now())
-        .where(Job.kind.in_(kinds.KINDS))
-        .values(
-            state="leased",
-            lease_token=uuid.uuid4(),
-            lease_until=true_now() + lease,
-            lease_owner=owner,
-            attempts=Job.attempts + 1,
-        )
-        .returning(
-            Job.id,
-            Job.kind,
-            Job.lease_token,
-            Job.attempts,
-            Job.max_attempts,
-            Job.payload,
-            Job.order_id,
-            (now() - Job.run_at).label("waited"),
-        )
-        .execution_options(synchronize_session=False)
+        _CLAIM,
+        {
+            "job_id": job_id,
+            "token": token,
+            "lease": timedelta(seconds=settings.current().job_lease_seconds),
+            "owner": owner,
+            "kinds": list(kinds.KINDS),
+        },
     ).one_or_none()
-    if row is None or row.lease_token is None:
+    if row is None:
         return None
     return Lease(
         job_id=row.id,
         kind=row.kind,
-        token=row.lease_token,
+        token=token,
         attempt=row.attempts,
         max_attempts=row.max_attempts,
         payload=row.payload,
@@ -189,105 +227,33 @@ def claim(session: Session, job_id: int, owner: str) -> Lease | None:
 
 def end(session: Session, lease: Lease, state: str, outcome: str, error: str | None = None) -> None:
     """Close the job as `done` or `dead`; raises `LeaseLostError` if it is no longer ours."""
-    _leave(session, lease, error, state=state, finished_at=now())
-    _note_attempt(session, lease, outcome, error)
+    _leave(session, lease, _END, outcome, error, state=state)
 
 
 def put_back(session: Session, lease: Lease, error: str, delay: timedelta) -> None:
     """Make the job ready again after `delay`; raises `LeaseLostError` if it is no longer ours."""
-    _leave(session, lease, error, state="ready", run_at=now() + delay)
-    _note_attempt(session, lease, "retry", error)
+    _leave(session, lease, _PUT_BACK, "retry", error, delay=delay)
 
 
 def hand_back(session: Session, lease: Lease, why: str, delay: timedelta) -> None:
     """Make the job ready again as if it had not been tried; raises `LeaseLostError`."""
-    _leave(session, lease, why, state="ready", run_at=now() + delay, attempts=Job.attempts - 1)
+    _leave(session, lease, _HAND_BACK, None, why, delay=delay)
 
 
-def _leave(session: Session, lease: Lease, error: str | None, **values: Any) -> None:
-    job_id = session.scalar(
-        update(Job)
-        .where(Job.id == lease.job_id, Job.state == "leased", Job.lease_token == lease.token)
-        .values(
-            lease_token=None,
-            lease_until=None,
-            rung_at=true_now(),
-            last_error=error if error is not None else Job.last_error,
-            **values,
-        )
-        .returning(Job.id)
-        .execution_options(synchronize_session=False)
-    )
-    if job_id is None:
+def _leave(
+    session: Session,
+    lease: Lease,
+    statement: TextClause,
+    outcome: str | None,
+    error: str | None,
+    **values: Any,
+) -> None:
+    bind = {
+        "job_id": lease.job_id,
+        "token": lease.token,
+        "attempt": lease.attempt,
+        "outcome": outcome,
+        "error": error,
+    }
+    if session.scalar(statement, bind | values) is None:
         raise LeaseLostError(lease.job_id)
-
-
-def _note_attempt(session: Session, lease: Lease, outcome: str, error: str | None) -> None:
-    session.add(
-        JobAttempt(
-            job_id=lease.job_id,
-            attempt=lease.attempt,
-            lease_token=lease.token,
-            outcome=outcome,
-            error=error,
-        )
-    )
-
-
-def due(session: Session, limit: int = 200) -> Sequence[Rung]:
-    """Ready jobs that are due and have not been rung for lately; they are rung for now.
-
-    The pause between two rings doubles, from 2 s to 30 s, so that a backlog is not deafened.
-    """
-    pause = func.least(
-        func.greatest(Job.rung_at - Job.run_at, timedelta(seconds=2)), timedelta(seconds=30)
-    )
-    waiting = (
-        select(Job.id)
-        .where(Job.state == "ready", Job.run_at <= now(), Job.rung_at < true_now() - pause)
-        .order_by(Job.run_at, Job.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    rows = session.execute(
-        update(Job)
-        .where(Job.id.in_(waiting))
-        .values(rung_at=true_now())
-        .returning(Job.id, Job.kind)
-        .execution_options(synchronize_session=False)
-    )
-    return [Rung(job_id, kind) for job_id, kind in rows]
-
-
-def reap(session: Session, limit: int = 200) -> int:
-    """Make ready again what dead or frozen workers hold beyond their lease; how many."""
-    expired = (
-        select(Job.id)
-        .where(Job.state == "leased", Job.lease_until < true_now())
-        .order_by(Job.lease_until)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    freed = session.scalars(
-        update(Job)
-        .where(Job.id.in_(expired))
-        .values(
-            state="ready",
-            lease_token=None,
-            lease_until=None,
-            last_error=func.concat("lease of ", Job.lease_owner, " expired"),
-        )
-        .returning(Job.id)
-        .execution_options(synchronize_session=False)
-    )
-    return len(freed.all())
-
-
-def ready_ids(session: Session, names: Iterable[str], limit: int = 50) -> Sequence[int]:
-    """The next due jobs of these kinds, for draining the ledger without a broker."""
-    return session.scalars(
-        select(Job.id)
-        .where(Job.state == "ready", Job.run_at <= now(), Job.kind.in_(list(names)))
-        .order_by(Job.run_at, Job.id)
-        .limit(limit)
-    ).all()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 import settings
@@ -23,6 +23,30 @@ def renew(session: Session, lease: Lease) -> None:
     )
     if renewed is None:
         raise LeaseLostError(lease.job_id)
+
+
+def reap(session: Session, limit: int = 200) -> int:
+    """Make ready again what dead or frozen workers hold beyond their lease; how many."""
+    expired = (
+        select(Job.id)
+        .where(Job.state == "leased", Job.lease_until < true_now())
+        .order_by(Job.lease_until)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    freed = session.scalars(
+        update(Job)
+        .where(Job.id.in_(expired))
+        .values(
+            state="ready",
+            lease_token=None,
+            lease_until=None,
+            last_error=func.concat("lease of ", Job.lease_owner, " expired"),
+        )
+        .returning(Job.id)
+        .execution_options(synchronize_session=False)
+    )
+    return len(freed.all())
 
 
 def free(session: Session, is_dead: Callable[[str], bool], host: str) -> int:

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 import settings
 import tasks
 from models import job as ledger
-from models import kinds
+from models import kinds, ringing
 from models.job import Lease, LeaseLostError
 from models.kinds import Kind, Retry
 from models.lease import renew
@@ -194,7 +194,7 @@ def drain(limit: int = 1000) -> int:
     done = 0
     while done < limit:
         with tasks.database_app.app_context(), transaction() as session:
-            waiting = ledger.ready_ids(session, kinds.KINDS, limit=min(50, limit - done))
+            waiting = ringing.ready_ids(session, kinds.KINDS, limit=min(50, limit - done))
         if not waiting:
             break
         for job_id in waiting:

@@ -12,7 +12,7 @@ from celery.beat import Scheduler
 
 import settings
 import tasks
-from models import job, periodic
+from models import lease, periodic, ringing
 from models.session import transaction
 from providers.metrics import Counter
 
@@ -52,7 +52,7 @@ def stage_slot(name: str, kind: str, period: timedelta) -> bool:
 def reap() -> int:
     """Free the jobs of workers that died or froze; how many."""
     with transaction() as session:
-        freed = job.reap(session)
+        freed = lease.reap(session)
     if freed:
         EXPIRIES.inc(freed)
         logger.warning("freed %s expired leases", freed)
@@ -64,7 +64,7 @@ def ring_due() -> int:
     if tasks.doorbell.is_silent:
         return 0
     with transaction() as session:
-        due = job.due(session)
+        due = ringing.due(session)
     if due:
         tasks.doorbell(due, [])
     return len(due)

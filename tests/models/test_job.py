@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 import settings
-from models import job, kinds
+from models import job, kinds, lease
 from models.job import Lease
 from models.kinds import Retry, UnknownKindError
 from models.session import Rung, transaction
@@ -178,7 +178,7 @@ def take_lease_away() -> None:
     """What befalls a worker that froze: its lease expires and the job is ready again."""
     shop.let_leases_expire()
     with shop.database() as session:
-        assert job.reap(session) == 1
+        assert lease.reap(session) == 1
 
 
 def sell_out(session: Session) -> None:
@@ -266,9 +266,11 @@ def test_a_moved_clock_makes_jobs_due_and_takes_no_lease_away(
     shop.let_pass(days=21)
 
     with shop.database() as session:
-        assert job.reap(session) == 0
+        assert lease.reap(session) == 0
     assert jobs.claim(later) is not None
     assert jobs.state(held.job_id) == "leased"
+    farthest = "SELECT max(lease_until) < clock_timestamp() + interval '1 h' FROM job"
+    assert shop.sql(farthest) == [(True,)]
 
 
 def test_back_off_doubles_up_to_the_cap_and_its_jitter_is_full() -> None:

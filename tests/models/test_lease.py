@@ -24,7 +24,7 @@ def test_a_renewed_lease_outlives_its_first_end(monkeypatch: pytest.MonkeyPatch)
     with shop.database() as session:
         lease.renew(session, held)
     with shop.database() as session:
-        assert job.reap(session) == 0
+        assert lease.reap(session) == 0
 
 
 def test_a_lost_lease_cannot_be_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,7 +32,7 @@ def test_a_lost_lease_cannot_be_renewed(monkeypatch: pytest.MonkeyPatch) -> None
     held = jobs.claimed(jobs.stage())
     shop.let_leases_expire()
     with shop.database() as session:
-        job.reap(session)
+        lease.reap(session)
 
     with pytest.raises(LeaseLostError), shop.database() as session:
         lease.renew(session, held)

@@ -5,7 +5,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from models import job as ledger
-from models import stock
+from models import lease, stock
 from models.kinds import Retry
 from tasks.base import DiedError, NoEndError, Work, drain, perform
 from tests import jobs, shop
@@ -39,7 +39,7 @@ def test_a_job_that_dies_each_time_ends_dead_and_its_last_will_is_done(
         assert jobs.state(staged) == "leased"
         shop.let_leases_expire()
         with shop.database() as session:
-            ledger.reap(session)
+            lease.reap(session)
     perform(staged)
 
     assert tries == [7, 7, 7]
@@ -148,7 +148,7 @@ def test_a_worker_that_lost_its_lease_drains_on(monkeypatch: pytest.MonkeyPatch)
         if name == "slow":
             shop.let_leases_expire()
             with shop.database() as session:
-                ledger.reap(session)
+                lease.reap(session)
                 session.execute(text("UPDATE job SET run_at = run_at + interval '1 h'"))
             raise ValueError("too late")
         work.skip("quick")

@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from structlog.contextvars import bound_contextvars, get_contextvars
 
 import settings
-from models import job as ledger
+from models import lease
 from models.kinds import Retry
 from sandbox.embedded import free_port
 from tasks.base import Work, drain, perform
@@ -114,9 +114,10 @@ def test_causes_that_go_round_in_a_circle_are_told_once(log: Log) -> None:
 
 @pytest.mark.usefixtures("app")
 def test_a_row_that_postgresql_quotes_stays_with_postgresql(log: Log) -> None:
-    shop.make_item(sku="LOVELACE")
+    sku = "LOVELACE"
+    shop.make_item(sku=sku)
     with pytest.raises(IntegrityError) as refused:
-        shop.make_item(sku="LOVELACE")
+        shop.make_item(sku=sku)
     logger.error("refused: %r", refused.value, exc_info=refused.value)
 
     assert "UniqueViolation" in log.lines[0]["exception"]
@@ -174,7 +175,7 @@ def test_each_end_of_a_try_has_its_word(log: Log, monkeypatch: pytest.MonkeyPatc
     def lose(work: Work) -> None:
         shop.let_leases_expire()
         with shop.database() as session:
-            ledger.reap(session)
+            lease.reap(session)
         work.skip("too late")
 
     def finish(work: Work) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from models import job, settling
+from models import lease, settling
 from tasks.base import drain
 from tests import shop
 from tests.sandbox.process import StripeProcess
@@ -43,7 +43,7 @@ def die_while(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
             shop.run_jobs(kind)
     shop.let_leases_expire()
     with shop.database() as session:
-        assert job.reap(session) == 1
+        assert lease.reap(session) == 1
 
 
 def test_a_crash_after_the_answer_opens_one_payment(
