@@ -79,6 +79,9 @@ PROBLEMS: dict[str, Kind] = {
     "unauthorized_origin": Kind(
         403, "Writes from this origin are not allowed", "Send them from a page of the shop."
     ),
+    "role_too_low": Kind(
+        403, "Your role may look and not act", "Ask a clerk or a manager to do it."
+    ),
     "not_found": Kind(
         404, "Not found", "Check the address, and that the caller may see what it names."
     ),
@@ -107,6 +110,14 @@ PROBLEMS: dict[str, Kind] = {
         409,
         "A request with this Idempotency-Key is under way",
         "Repeat the same request after Retry-After to get its answer.",
+    ),
+    "job_not_retryable": Kind(
+        409,
+        "The job cannot be retried",
+        "Only what is dead or cancelled, and not pruned, is tried anew.",
+    ),
+    "job_not_cancellable": Kind(
+        409, "The job cannot be cancelled", "Only what waits or is dead can be called off."
     ),
     "body_too_large": Kind(413, "The body is too large", "Send less."),
     "unsupported_media_type": Kind(

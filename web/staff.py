@@ -1,0 +1,127 @@
+"""For staff: the job ledger and what the auditor found. For others none of this exists."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from flask import request
+from sqlalchemy.exc import NoResultFound
+
+from models import job, job_desk
+from models.audit import finding
+from models.session import transaction
+from web import callers
+from web.api import Blueprint
+from web.errors import Problem
+from web.staff_representations import (
+    JOB,
+    JOB_DETAIL,
+    FindingList,
+    JobAct,
+    JobList,
+    JobQuery,
+    JobStats,
+    Page,
+)
+
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_ACTING_ROLES = frozenset({"clerk", "manager"})
+
+blueprint = Blueprint("staff", __name__, url_prefix="/staff", description="For staff.")
+
+
+def _admit() -> None:
+    """Let staff in and nobody else; viewers may look and do nothing."""
+    account = callers.present().user
+    if account is None or not account.is_staff:
+        raise Problem(404, "not_found")
+    if request.method not in _READING and account.role not in _ACTING_ROLES:
+        raise Problem(403, "role_too_low")
+
+
+blueprint.before_request(_admit)
+
+
+@blueprint.route("/jobs/")
+@blueprint.arguments(JobQuery(), location="query")
+@blueprint.response(200, JobList())
+@blueprint.problems("not_found")
+def list_jobs(query: dict[str, Any]) -> dict[str, Any]:
+    """Jobs, newest first."""
+    limit, after, seconds = (query.pop(name) for name in ("limit", "starting_after", "older_than"))
+    age = None if seconds is None else timedelta(seconds=seconds)
+    wanted = job_desk.Filter(**query, older_than=age)
+    with transaction() as session:
+        return _page(job_desk.find(session, wanted, limit=limit + 1, after=after), limit)
+
+
+@blueprint.route("/jobs/stats/")
+@blueprint.response(200, JobStats())
+@blueprint.problems("not_found")
+def job_stats() -> dict[str, Any]:
+    """What waits, runs and is dead in each queue."""
+    with transaction() as session:
+        return {"data": job_desk.stats(session)}
+
+
+@blueprint.route("/jobs/<int:job_id>/")
+@blueprint.response(200, JOB_DETAIL)
+@blueprint.problems("not_found")
+def show_job(job_id: int) -> dict[str, Any]:
+    """One job, and how its tries ended."""
+    with transaction() as session:
+        found = session.get(job.Job, job_id)
+        if found is None:
+            raise Problem(404, "not_found")
+        return {"job": found, "attempts": job_desk.attempts(session, job_id)}
+
+
+@blueprint.route("/jobs/<int:job_id>/retry/", methods=["POST"])
+@blueprint.arguments(JobAct())
+@blueprint.response(200, JOB)
+@blueprint.problems("not_found", "role_too_low", "unauthorized_origin", "job_not_retryable", "busy")
+def retry_job(body: dict[str, str], job_id: int) -> job.Job:
+    """Have a dead or cancelled job tried anew, from now on."""
+    return _act(job_desk.retry, job_id, body["why"])
+
+
+@blueprint.route("/jobs/<int:job_id>/cancel/", methods=["POST"])
+@blueprint.arguments(JobAct())
+@blueprint.response(200, JOB)
+@blueprint.problems(
+    "not_found", "role_too_low", "unauthorized_origin", "job_not_cancellable", "busy"
+)
+def cancel_job(body: dict[str, str], job_id: int) -> job.Job:
+    """Call off a job that waits or is dead; one that a worker holds is left alone."""
+    return _act(job_desk.cancel, job_id, body["why"])
+
+
+@blueprint.route("/findings/")
+@blueprint.arguments(Page(), location="query")
+@blueprint.response(200, FindingList())
+@blueprint.problems("not_found")
+def list_findings(query: Mapping[str, Any]) -> dict[str, Any]:
+    """What the auditor found and nobody has mended, newest first."""
+    limit = query["limit"]
+    with transaction() as session:
+        found = finding.open_ones(session, limit=limit + 1, after=query["starting_after"])
+        return _page(found, limit)
+
+
+def _act(act: Callable[..., job.Job], job_id: int, why: str) -> job.Job:
+    try:
+        with transaction() as session:
+            return act(session, job_id, who=callers.present().name, why=why)
+    except NoResultFound:
+        raise Problem(404, "not_found") from None
+    except job_desk.NotRetryableError as error:
+        raise Problem(409, "job_not_retryable", f"The job cannot be retried: {error}.") from None
+    except job_desk.NotCancellableError as error:
+        raise Problem(
+            409, "job_not_cancellable", f"The job cannot be cancelled: {error}."
+        ) from None
+
+
+def _page(found: Sequence[Any], limit: int) -> dict[str, Any]:
+    """The first `limit` of what was found, which is one more if there are more."""
+    return {"data": found[:limit], "has_more": len(found) > limit}
