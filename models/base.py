@@ -1,5 +1,6 @@
 """The declarative base and the one `db` that carries engine and session in web and worker."""
 
+import time
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -17,9 +18,13 @@ from sqlalchemy import (
     event,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import DeclarativeBase, mapped_column, registry
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from settings import Settings
+
+_TRUSTED_SECONDS = 1.0
 
 BigId = Annotated[int, mapped_column(BigInteger, Identity(), primary_key=True)]
 Json = dict[str, Any]
@@ -69,11 +74,30 @@ def connect(app: Flask, settings: Settings, *, pool_size: int, pool_timeout: flo
         "max_overflow": 0,
         "pool_timeout": pool_timeout,
         "pool_recycle": 1800,
-        "pool_pre_ping": True,
         "hide_parameters": True,  # what customers send must not reach the logs
         "connect_args": _connect_args(settings),
     }
     db.init_app(app)
+    with app.app_context():
+        _try_idle_connections(db.engine)
+
+
+def _try_idle_connections(engine: Engine) -> None:
+    """Try a connection that may have died unnoticed; one in steady use tells by itself."""
+
+    @event.listens_for(engine, "checkin")
+    def _note_time(_connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info["idle_since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _try(connection: Any, record: ConnectionPoolEntry, _fairy: Any) -> None:
+        idle_since = record.info.get("idle_since")
+        if idle_since is None or time.monotonic() - idle_since < _TRUSTED_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise DisconnectionError from error
 
 
 def _connect_args(settings: Settings) -> dict[str, Any]:

@@ -98,6 +98,19 @@ def signal_after_commit(session: Session, name: str) -> None:
 
 
 @contextmanager
+def at_once() -> Iterator[Session]:
+    """A session whose every statement commits by itself: one round trip for a lone statement."""
+    session: Session = db.session()
+    if session.in_transaction():
+        raise RuntimeError("a transaction is open already; pass its session on")
+    try:
+        session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+        yield session
+    finally:
+        session.close()
+
+
+@contextmanager
 def transaction() -> Iterator[Session]:
     """Commit all of the block or none of it, then ring for what it staged.
 

@@ -21,7 +21,7 @@ from models import kinds, ringing
 from models.job import Lease, LeaseLostError
 from models.kinds import Kind, Retry
 from models.lease import renew
-from models.session import transaction
+from models.session import at_once, transaction
 from tasks import sight, worker
 from tasks.breaker import Breaker, PeerDownError
 
@@ -146,7 +146,7 @@ def job(
 def perform(job_id: int) -> None:
     """Claim the job and do it; without a claim, nothing happens."""
     with tasks.database_app.app_context():
-        with transaction() as session:
+        with at_once() as session:
             lease = ledger.claim(session, job_id, worker.owner())
         if lease is None:
             return
