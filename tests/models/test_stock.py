@@ -38,8 +38,10 @@ def buy(session: Session, **quantities: int) -> int:
 
 
 def ordered(**quantities: int) -> int:
-    """Place an order in a transaction of its own."""
+    """Place an order in a transaction of its own, by the plan that favours no order of rows."""
     with shop.database() as session:
+        session.execute(text("SET LOCAL enable_indexscan = off"))
+        session.execute(text("SET LOCAL enable_bitmapscan = off"))
         return buy(session, **quantities)
 
 
@@ -233,6 +235,24 @@ def test_a_unit_freed_while_a_buyer_waits_for_the_row_is_theirs() -> None:
         freeing.commit()
         waiting.result()
     assert items() == {"A": (1, 1, "available"), "B": (1, 1, "available")}
+
+
+@pytest.mark.parametrize("act", [end, lambda _order_id: ordered(B=1, A=1)], ids=["end", "hold"])
+def test_rows_are_locked_in_the_order_of_their_ids_wherever_they_lie(
+    act: Callable[[int], object],
+) -> None:
+    for sku in ("A", "B"):
+        shop.make_item(sku)
+    held = ordered(A=1, B=1)
+    shop.sql("UPDATE stock_item SET title = title WHERE sku = 'A' RETURNING id")  # now behind B
+    lock = "SELECT FROM stock_item WHERE sku = :sku FOR NO KEY UPDATE NOWAIT"
+    with ThreadPoolExecutor(1) as pool:
+        with shop.database() as other:
+            other.execute(text(lock), {"sku": "A"})
+            waiting = pool.submit(act, held)
+            wait_for_a_lock()
+            other.execute(text(lock), {"sku": "B"})  # whoever waits for A has not taken B
+        waiting.result()
 
 
 def wait_for_a_lock() -> None:
