@@ -17,16 +17,15 @@ from sqlalchemy.orm import Session
 
 import settings
 import tasks
+from models import job_desk
 from models.audit import finding
-from models.job import Job
-from models.kinds import QUEUES
 from models.orders import Order
-from models.session import now, transaction
+from models.session import transaction
 from models.webhook_event import WebhookEvent
 
 logger = logging.getLogger(__name__)
 
-_QUEUE_HELP = {
+_QUEUE_FIGURES = {
     "ready": "Jobs that wait, due or not.",
     "due": "Jobs that could be done now.",
     "oldest_due_seconds": "How long the oldest due job has been due.",
@@ -54,42 +53,12 @@ class LedgerCollector(Collector):
 
 
 def _queues(session: Session) -> Iterator[GaugeMetricFamily]:
-    figures = {
-        **_ready(session),
-        "leased": _count(session, "leased"),
-        "dead": _count(session, "dead"),
-    }
-    for name, by_queue in figures.items():
-        family = GaugeMetricFamily(f"orders_queue_{name}", _QUEUE_HELP[name], labels=["queue"])
-        for queue in sorted(set(QUEUES.values()) | by_queue.keys()):
-            family.add_metric([queue], by_queue.get(queue, 0))
+    queues = job_desk.stats(session)
+    for name, words in _QUEUE_FIGURES.items():
+        family = GaugeMetricFamily(f"orders_queue_{name}", words, labels=["queue"])
+        for queue in queues:
+            family.add_metric([queue.queue], getattr(queue, name))
         yield family
-
-
-def _ready(session: Session) -> dict[str, dict[str, float]]:
-    is_due = Job.run_at <= now()
-    rows = session.execute(
-        select(
-            Job.queue,
-            func.count().label("ready"),
-            func.count().filter(is_due).label("due"),
-            func.extract("epoch", now() - func.min(Job.run_at).filter(is_due)).label("oldest"),
-        )
-        .where(Job.state == "ready")
-        .group_by(Job.queue)
-    ).all()
-    return {
-        "ready": {row.queue: row.ready for row in rows},
-        "due": {row.queue: row.due for row in rows},
-        "oldest_due_seconds": {row.queue: float(row.oldest or 0) for row in rows},
-    }
-
-
-def _count(session: Session, state: str) -> dict[str, float]:
-    rows = session.execute(
-        select(Job.queue, func.count().label("jobs")).where(Job.state == state).group_by(Job.queue)
-    )
-    return {row.queue: row.jobs for row in rows}
 
 
 def _for_people(session: Session) -> Iterator[GaugeMetricFamily]:
