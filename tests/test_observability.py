@@ -1,11 +1,16 @@
 """`docs/observability.md` names every figure and every field of a log line, and no other."""
 
+import importlib
+import pkgutil
 import re
 from pathlib import Path
 
 import pytest
 from prometheus_client import REGISTRY, Metric
 
+import providers
+import tasks
+import web
 from tasks.exporter import LedgerCollector
 from tasks.logs import FIELDS
 
@@ -24,6 +29,9 @@ def _exposed(metric: Metric) -> str:
 
 
 def _ours() -> list[Metric]:
+    for package in (providers, tasks, web):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
     counted = [each for each in REGISTRY.collect() if each.name.startswith("orders_")]
     return [*counted, *LedgerCollector().collect()]
 
