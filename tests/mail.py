@@ -25,7 +25,7 @@ class MailServer:
         self.answers: dict[str, str] = {}
         self.cuts = 0
         port = free_port(None)
-        self._controller = Controller(self, hostname="127.0.0.1", port=port)
+        self._controller = Controller(self, hostname="127.0.0.1", port=port, ready_timeout=30)
         chosen = replace(settings.current(), smtp_url=f"smtp://127.0.0.1:{port}")
         monkeypatch.setattr("settings.current", lambda: chosen)
 
