@@ -41,7 +41,8 @@ CHECKS = (
             SELECT payment.id, order_id, 'money too much, and nobody was told' AS detail
             FROM payment JOIN orders ON orders.id = order_id
             WHERE payment.id BETWEEN :low AND :high AND payment.state = 'succeeded'
-            AND NOT settles AND refunded_at IS NULL AND NOT needs_review""",
+            AND orders.state = 'paid' AND NOT settles AND refunded_at IS NULL
+            AND NOT needs_review""",
     ),
     # By uq_payment_provider_provider_payment_id for each payment.
     Check(
