@@ -42,6 +42,9 @@ class Order(Base):
             "expires_at",
             postgresql_where=text("state = 'pending' AND closing IS NULL"),
         ),
+        Index(
+            "ix_orders_for_a_person", "id", postgresql_where=text("needs_review OR stock_shortage")
+        ),
         Index(None, "user_id"),
     )
 

@@ -19,6 +19,7 @@ depends_on = None
 INDEXES = (
     ('ix_job_prunable', 'job', ['finished_at'], "state IN ('done', 'cancelled') AND (lease_owner IS NOT NULL OR payload <> '{}')"),
     ('ix_webhook_event_prunable', 'webhook_event', ['received_at'], "state IN ('applied', 'ignored') AND body <> '{}'"),
+    ('ix_orders_for_a_person', 'orders', ['id'], 'needs_review OR stock_shortage'),
     ('ix_payment_sent_at', 'payment', ['sent_at'], None),
 )
 
