@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from marshmallow import fields, validate
 
 from models import job_desk
+from models.kinds import QUEUES
 from web.fields import Nested, SafeStr
 from web.representations import flag, moment, number, one_of, text
 from web.schemas import Schema, about
@@ -31,8 +32,16 @@ class JobQuery(Page):
         validate=validate.OneOf(job_desk.STATES),
         metadata=about("Where the job stands.", "dead"),
     )
-    kind = SafeStr(load_default=None, metadata=about("What the job does.", "payments.close"))
-    queue = SafeStr(load_default=None, metadata=about("Whose workers do it.", "payments"))
+    kind = fields.String(
+        load_default=None,
+        validate=validate.Regexp(r"^[a-z]+\.[a-z_]+$"),
+        metadata=about("What the job does.", "payments.close"),
+    )
+    queue = fields.String(
+        load_default=None,
+        validate=validate.OneOf(sorted(set(QUEUES.values()))),
+        metadata=about("Whose workers do it.", "payments"),
+    )
     order_id = fields.Integer(
         load_default=None, validate=_BIGINT, metadata=about("The order it is about.", 42)
     )
