@@ -6,6 +6,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -22,7 +23,7 @@ from tests.faults.proxy import Proxy
 from tests.wiring.product import ROOT, Product
 
 _INSTANCE = "faults"
-_BROKER_DATABASE = 1
+_BRPOP_SECONDS = 1  # kombu's
 QUEUE = "orders:faults:{}"
 """The name of a queue's list in Redis."""
 
@@ -98,9 +99,7 @@ class Harness(Product):
     @contextmanager
     def broker(self) -> Iterator["redis.Redis"]:
         """A client of the database that holds the queues."""
-        with redis.Redis.from_url(
-            self.valkey.url, db=_BROKER_DATABASE, socket_timeout=10
-        ) as client:
+        with redis.Redis.from_url(self.run["broker_url"], socket_timeout=10) as client:
             yield client
 
     def wipe_redis(self) -> None:
@@ -112,6 +111,13 @@ class Harness(Product):
         with self.broker() as client:
             messages: list[bytes] = client.lrange(QUEUE.format(queue), 0, -1)
         return messages
+
+    @contextmanager
+    def deaf(self, worker: str) -> Iterator[None]:
+        """Freeze a worker and let its present wait for a message end: the next ones are queued."""
+        with self.frozen(worker):
+            time.sleep(_BRPOP_SECONDS + 0.5)
+            yield
 
     # --- processes ---
 
@@ -205,7 +211,7 @@ def started(directory: Path) -> Iterator[Harness]:
             }.items()
         }
         mail = stack.enter_context(Proxy(lambda: _mail_port(harness)))
-        broker_url = valkey.url.removesuffix("0") + str(_BROKER_DATABASE)
+        broker_url = valkey.url.removesuffix("0") + "1"
         procfile = _procfile(
             directory / "Procfile",
             web={

@@ -11,6 +11,7 @@ FAULT_PROFILE = MappingProxyType(
         "JOB_BACKOFF_CAP_SECONDS": "5",
         "SWEEP_PERIOD_SECONDS": "2",
         "RELAY_PERIOD_SECONDS": "0.5",
+        "RESTART_CAP_SECONDS": "1",
     }
 )
 """Settings by their names in the environment; `docs/failure-modes.md` shows them."""

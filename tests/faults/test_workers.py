@@ -1,0 +1,320 @@
+"""Faults 17 to 27, 30, 34 and 35: workers die, freeze, hang, choke, and fall behind."""
+
+import os
+import signal
+from collections.abc import Callable
+
+import psycopg
+import pytest
+
+from tests.faults.harness import Harness
+from tests.faults.load import Buyer
+from tests.sandbox.watching import is_alive
+
+pytestmark = [pytest.mark.wiring, pytest.mark.timeout(240)]
+slow = pytest.mark.faults
+
+_CREATE = "payments.create_intent"
+_QUEUES = ("--queues", "payments,webhooks", "--hostname", "another@%h")
+_WORKER = ("worker", "--pool", "threads", "--concurrency", "2", *_QUEUES)
+_LONELY = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "warning")
+
+
+def _pay(buyer: Buyer) -> None:
+    buyer.follow()
+    buyer.pay()
+
+
+def _leased(faulty: Harness, kind: str, order_id: int) -> int:
+    """Wait until a worker has the job; that worker's process id."""
+    faulty.until(
+        lambda: faulty.job(kind, order_id).get("state") == "leased",
+        f"{kind} is in somebody's hands",
+    )
+    return int(faulty.job(kind, order_id)["lease_owner"].split(":")[1])
+
+
+# --- killed at one exact moment ---
+
+
+@pytest.mark.parametrize(
+    ("marker", "is_sent"),
+    [
+        pytest.param("claim", False, id="17-before_the_claim", marks=slow),
+        pytest.param("claim", True, id="19-after_the_claim", marks=slow),
+        pytest.param("answer", False, id="20-after_the_call"),
+        pytest.param("answer", True, id="21-after_the_record", marks=slow),
+    ],
+)
+def test_17_19_20_21_a_worker_killed_between_two_steps_opens_one_payment(
+    faulty: Harness, marker: str, *, is_sent: bool
+) -> None:
+    buyer = faulty.buyer()
+    buyer.place()
+    # A claim names its owner; the record of an answer, the provider's payment.
+    said = f":{faulty.pid('worker_payments')}:".encode() if marker == "claim" else b"pi_"
+    with (
+        faulty.webhooks_held(),
+        faulty.killing("worker_payments") as shoot,
+        faulty.worker_to_database.set_trap(said, b"COMMIT", is_sent=is_sent, act=shoot) as trap,
+    ):
+        buyer.start_payment()
+        trap.wait()
+
+    _pay(buyer)
+
+    job = faulty.job(_CREATE, buyer.order["id"])
+    assert job["attempts"] == (
+        2 if (marker, is_sent) in (("claim", True), ("answer", False)) else 1
+    )
+
+
+@slow
+def test_18_a_worker_killed_with_the_message_in_its_socket_is_no_loss(faulty: Harness) -> None:
+    buyers: list[Buyer] = []
+    with faulty.killing("worker_payments") as shoot:
+        while not _dies_of(faulty, buyers, shoot):
+            faulty.until(lambda: faulty.queued("payments") == [], "it did not wait when it froze")
+
+    for buyer in buyers:
+        _pay(buyer)
+
+
+def _dies_of(faulty: Harness, buyers: list[Buyer], shoot: Callable[[], None]) -> bool:
+    """Ring for a frozen worker, and shoot it if the message has gone into its socket."""
+    buyers.append(faulty.buyer())
+    buyers[-1].place()
+    with faulty.frozen("worker_payments"):
+        buyers[-1].start_payment()
+        is_swallowed = not faulty.queued("payments")
+        if is_swallowed:
+            shoot()
+    return is_swallowed
+
+
+# --- frozen, orphaned, hung ---
+
+
+def test_22_a_worker_frozen_past_its_lease_records_nothing_when_it_wakes(faulty: Harness) -> None:
+    buyer = faulty.buyer()
+    buyer.place()
+    with (
+        faulty.webhooks_held(),
+        faulty.another("worker_payments", "celery", "--app", "tasks", *_WORKER, *_LONELY),
+        faulty.provider_fault("delay", seconds=1.5),
+    ):
+        buyer.start_payment()
+        sleeper = _leased(faulty, _CREATE, buyer.order["id"])
+        os.kill(sleeper, signal.SIGSTOP)
+        try:
+            faulty.until(
+                lambda: faulty.job(_CREATE, buyer.order["id"])["state"] == "done",
+                "another worker has done the job",
+            )
+        finally:
+            os.kill(sleeper, signal.SIGCONT)
+        faulty.until(
+            lambda: _woke_in_vain(faulty, faulty.job(_CREATE, buyer.order["id"])["id"]),
+            "the sleeper has seen that it came too late",
+        )
+
+    _pay(buyer)
+
+
+def _woke_in_vain(faulty: Harness, job_id: int) -> bool:
+    """Refused by the fence, or ended by its watchdog before it could ask."""
+    words = faulty.log("worker_payments") + faulty.log("another")
+    return any(
+        said in words
+        for said in (f"job {job_id} ({_CREATE}) was taken over", f"ends: job {job_id} is")
+    )
+
+
+@slow
+@pytest.mark.parametrize("victim", ["23-child", "24-parent"])
+def test_23_24_a_sweep_that_loses_its_child_or_parent_is_done_by_another(
+    faulty: Harness, victim: str
+) -> None:
+    buyer, parent = faulty.buyer(), faulty.pid("worker_sweeps")
+    buyer.place()
+    with psycopg.connect(faulty.run["database_url"]) as holder:
+        holder.execute("LOCK TABLE reservation IN EXCLUSIVE MODE")  # a sweep must wait for it
+        overdue = "UPDATE orders SET expires_at = clock_timestamp() WHERE id = %s"
+        faulty.sql(overdue, buyer.order["id"])
+        child = _waiting_sweeper(faulty)
+        os.kill(child if victim == "23-child" else parent, signal.SIGKILL)
+        faulty.until(lambda: not is_alive(child), "the orphan is gone too")
+        holder.rollback()
+
+    died = "SELECT state FROM job WHERE kind = 'reservations.sweep' AND last_error LIKE %s"
+    faulty.until(
+        lambda: faulty.sql(died, f"%:{child}:%") == [("done",)], "the sweep was done after all"
+    )
+    assert faulty.sql("SELECT state FROM orders WHERE id = %s", buyer.order["id"]) == [("expired",)]
+    faulty.until(
+        lambda: (
+            (faulty.run["pids"].get("worker_sweeps") not in (None, parent))
+            == (victim == "24-parent")
+        ),
+        "the parent survives its child, and is replaced when it dies itself",
+    )
+
+
+def _waiting_sweeper(faulty: Harness) -> int:
+    """Wait until a sweep waits for a lock; the process that does it."""
+    waiting = (
+        "SELECT split_part(lease_owner, ':', 2)::int FROM job"
+        " WHERE kind = 'reservations.sweep' AND state = 'leased' AND EXISTS ("
+        " SELECT FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND query LIKE '%%reservation%%')"
+    )
+    found: list[int] = []
+
+    def is_waiting() -> bool:
+        found[:] = [pid for (pid,) in faulty.sql(waiting)]
+        return bool(found)
+
+    faulty.until(is_waiting, "a sweep waits for a lock")
+    return found[0]
+
+
+@slow
+def test_25_a_provider_that_takes_too_long_is_asked_again_with_the_same_key(
+    faulty: Harness,
+) -> None:
+    buyer = faulty.buyer()
+    buyer.place()
+    with faulty.webhooks_held():
+        with faulty.provider_fault("delay", seconds=3, times=2):
+            buyer.start_payment()
+            _pay(buyer)
+        assert faulty.job(_CREATE, buyer.order["id"])["attempts"] >= 3
+    unknown = "SELECT 1 FROM journal WHERE order_id = %s AND to_state = 'unknown'"
+    assert faulty.sql(unknown, buyer.order["id"])
+
+
+@slow
+def test_25_a_job_that_hangs_past_every_timeout_is_ended_by_the_watchdog(faulty: Harness) -> None:
+    buyer, worker = faulty.buyer(), faulty.pid("worker_mail")
+    with faulty.worker_to_mail.trickle(0.5):  # each byte in time, the whole answer never
+        buyer.buy()
+        faulty.until(
+            lambda: faulty.run["pids"].get("worker_mail", worker) != worker,
+            "the watchdog has bitten",
+        )
+    assert "this process ends: job" in faulty.log("worker_mail")
+
+
+# --- poison, and what nobody knows yet ---
+
+
+def _stage(faulty: Harness, kind: str, max_attempts: int) -> int:
+    ((job_id,),) = faulty.sql(
+        "INSERT INTO job (kind, dedupe_key, payload, queue, state, run_at, attempts,"
+        " max_attempts, rung_at, created_at)"
+        " VALUES (%s, %s, '{}', 'payments', 'ready', clock_timestamp(), 0, %s,"
+        " clock_timestamp(), clock_timestamp()) RETURNING id",
+        kind,
+        f"trial:{kind}",
+        max_attempts,
+    )
+    return int(job_id)
+
+
+@slow
+def test_26_a_job_that_kills_every_worker_ends_dead_and_others_flow(faulty: Harness) -> None:
+    job_id = _stage(faulty, "payments.poison", max_attempts=2)
+    deaths = 0
+    while faulty.sql("SELECT attempts FROM job WHERE id = %s", job_id) < [(2,)]:
+        with faulty.another("worker_payments", "tests.faults.newer", *_WORKER, *_LONELY) as worker:
+            assert worker.wait(timeout=60) == 137
+            deaths += 1
+    faulty.buyer().buy()
+    with faulty.another("worker_payments", "tests.faults.newer", *_WORKER, *_LONELY) as worker:
+        dead = "SELECT state, attempts FROM job WHERE id = %s"
+        faulty.until(lambda: faulty.sql(dead, job_id) == [("dead", 3)], "the poison is buried")
+        assert worker.poll() is None
+
+    assert deaths == 2
+    ((error,),) = faulty.sql("SELECT last_error FROM job WHERE id = %s", job_id)
+    assert error
+    faulty.sql("UPDATE job SET state = 'cancelled' WHERE id = %s", job_id)  # as staff would
+
+
+@slow
+def test_27_a_kind_that_no_worker_knows_waits_for_one_that_does(faulty: Harness) -> None:
+    job_id = _stage(faulty, "payments.tomorrow", max_attempts=2)
+    state = "SELECT state, attempts FROM job WHERE id = %s"
+    faulty.until(lambda: "payments.tomorrow" in faulty.log("worker_payments"), "it was heard of")
+    assert faulty.sql(state, job_id) == [("ready", 0)]
+
+    with faulty.another("worker_payments", "tests.faults.newer", *_WORKER, *_LONELY):
+        faulty.until(lambda: faulty.sql(state, job_id) == [("done", 1)], "the newer worker did it")
+
+
+# --- stopped, away, slow ---
+
+
+@slow
+def test_30_a_deploy_in_the_middle_of_a_call_opens_one_payment(faulty: Harness) -> None:
+    buyer, worker = faulty.buyer(), faulty.pid("worker_payments")
+    buyer.place()
+    with faulty.provider_fault("delay", seconds=1.5):
+        buyer.start_payment()
+        os.kill(_leased(faulty, _CREATE, buyer.order["id"]), signal.SIGTERM)
+        faulty.until(
+            lambda: faulty.run["pids"].get("worker_payments", worker) != worker,
+            "the next worker is there",
+        )
+
+    _pay(buyer)
+
+
+@slow
+def test_34_after_hours_without_workers_the_backlog_and_the_sweeper_agree(faulty: Harness) -> None:
+    payers, idlers = [faulty.buyer() for _ in range(6)], [faulty.buyer() for _ in range(6)]
+    for buyer in (*payers, *idlers):
+        buyer.place()
+        buyer.start_payment()
+    for buyer in (*payers, *idlers):
+        buyer.follow()
+    with faulty.frozen("worker_payments"), faulty.frozen("worker_sweeps"):
+        for buyer in payers:
+            buyer.pay()
+        faulty.sql("UPDATE orders SET expires_at = clock_timestamp() WHERE state = 'pending'")
+
+    ended = "SELECT count(*) FROM orders WHERE email = ANY(%s) AND state = %s"
+    for buyers, state in ((payers, "paid"), (idlers, "expired")):
+        emails = [buyer.email for buyer in buyers]
+        faulty.until(
+            lambda emails=emails, state=state: faulty.sql(ended, emails, state) == [(6,)],
+            f"all of one kind are {state}",
+        )
+
+
+@slow
+def test_35_a_mail_server_that_hangs_delays_no_payment(faulty: Harness) -> None:
+    with faulty.mail_fault("delay", seconds=3):
+        buyers = [faulty.buyer() for _ in range(12)]
+        for buyer in buyers:
+            buyer.buy()
+        emails = [buyer.email for buyer in buyers]
+        paid = "SELECT count(*) FROM orders WHERE email = ANY(%s) AND state = 'paid'"
+        faulty.until(lambda: faulty.sql(paid, emails) == [(12,)], "all are paid")
+        sent = "SELECT count(*) FROM notification WHERE recipient = ANY(%s) AND state = 'sent'"
+        assert faulty.sql(sent, emails) == [(0,)]
+
+
+def _drain(faulty: Harness) -> None:
+    with faulty.another("web", "flask", "--app", "web", "jobs", "work") as ops:
+        assert ops.wait(timeout=60) == 0
+
+
+@slow
+def test_17_without_any_worker_and_broker_a_person_can_do_the_work(faulty: Harness) -> None:
+    buyer = faulty.buyer()
+    buyer.place()
+    with faulty.frozen("worker_payments"):
+        buyer.start_payment()
+        _drain(faulty)
+        _pay(buyer)
