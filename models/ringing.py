@@ -6,17 +6,24 @@ from datetime import timedelta
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+import settings
 from models.job import Job
 from models.session import Rung, now, true_now
+
+_SHORTEST_PAUSE_SECONDS = 2
+_LONGEST_PAUSE_SECONDS = 30
 
 
 def due(session: Session, limit: int = 200) -> Sequence[Rung]:
     """Ready jobs that are due and have not been rung for lately; they are rung for now.
 
-    The pause between two rings doubles, from 2 s to 30 s, so that a backlog is not deafened.
+    The pause between two rings doubles, from 2 s to 30 s, so that a backlog is not deafened;
+    it is never longer than that between two tries.
     """
+    longest = min(_LONGEST_PAUSE_SECONDS, settings.current().job_backoff_cap_seconds)
     pause = func.least(
-        func.greatest(Job.rung_at - Job.run_at, timedelta(seconds=2)), timedelta(seconds=30)
+        func.greatest(Job.rung_at - Job.run_at, timedelta(seconds=_SHORTEST_PAUSE_SECONDS)),
+        timedelta(seconds=longest),
     )
     waiting = (
         select(Job.id)
