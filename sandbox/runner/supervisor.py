@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import settings
 from sandbox.embedded import ServerError
 from sandbox.runner.guardian import Guardian
 
 _FIRST_BACKOFF_SECONDS = 0.5
-_LAST_BACKOFF_SECONDS = 30
+_LONGEST_BACKOFF_SECONDS = "30"
 _HEALTHY_SECONDS = 30
 
 
@@ -39,6 +40,7 @@ class Supervisor:
         self._say = say
         self._guardian = Guardian()
         self._watches: list[_Watch] = []
+        self._longest = float(settings.given("RESTART_CAP_SECONDS") or _LONGEST_BACKOFF_SECONDS)
 
     def start(self, process: Supervised) -> None:
         process.start()
@@ -65,7 +67,7 @@ class Supervisor:
     def _schedule(self, watch: _Watch, now: float) -> None:
         if now - watch.started_at > _HEALTHY_SECONDS:
             watch.deaths = 0
-        pause = min(_FIRST_BACKOFF_SECONDS * 2**watch.deaths, _LAST_BACKOFF_SECONDS)
+        pause = min(_FIRST_BACKOFF_SECONDS * 2**watch.deaths, self._longest)
         watch.deaths += 1
         watch.restart_at = now + pause
         self._guardian.watch(self.pids().values())

@@ -58,8 +58,17 @@ class Product:
 
     def logs(self) -> str:
         """Everything that any process has written to its log."""
-        files = [*(self._directory / "log").iterdir(), self._directory / "runner.log"]
-        return "\n".join(file.read_text(errors="replace") for file in files)
+        return "\n".join(file.read_text(errors="replace") for file in self._log_files())
+
+    def _last_words(self) -> str:
+        """The end of every log."""
+        return "\n".join(
+            "\n".join([f"--- {file.name}", *file.read_text(errors="replace").splitlines()[-20:]])
+            for file in self._log_files()
+        )
+
+    def _log_files(self) -> list[Path]:
+        return [*(self._directory / "log").iterdir(), self._directory / "runner.log"]
 
     def post(self, path: str, **options: Any) -> requests.Response:
         return requests.post(self.run["base_urls"]["web"] + path, timeout=30, **options)
@@ -123,11 +132,11 @@ class Product:
             return cursor.fetchall() if cursor.description else []
 
     def until(self, condition: Callable[[], bool], what: str) -> None:
-        """Wait for the product to settle; fails loudly, with its logs, if it does not."""
+        """Wait for the product to settle; fails with the ends of its logs, if it does not."""
         deadline = time.monotonic() + _SETTLED_SECONDS
         while not condition():
             if time.monotonic() > deadline:
-                raise AssertionError(f"not settled: {what}\n{self.logs()}")
+                raise AssertionError(f"not settled: {what}\n{self._last_words()}")
             time.sleep(0.1)
 
     @contextmanager
