@@ -4,6 +4,7 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from itertools import islice
 from typing import TypeVar
 
@@ -107,28 +108,17 @@ def _tell(found: Findings) -> None:
         )
 
 
-def compare_with(
-    name: str, call: Caller[list[ListedPayment]], patience: float = _PATIENCE_SECONDS
-) -> list[Broken]:
+def compare_with(name: str, call: Caller[list[ListedPayment]]) -> list[Broken]:
     """Compare a provider's list with our payments, both ways; what is broken, which is filed.
 
-    `call` makes the calls. What differs is looked at again after `patience` seconds. If time
-    runs out, what was opened longest ago is left out.
+    `call` makes the calls. What differs is looked at again a moment later. If time runs out,
+    what was opened longest ago is left out.
     """
     with transaction() as session:
         since = listing.since(session)
-    deadline, pages = _deadline(), registry.get(name).list_since(since)
-    listed: list[ListedPayment] = []
-    suspects: list[ListedPayment] = []
-    while chunk := call(lambda: list(islice(pages, _CHUNK))):
-        listed += chunk
-        suspects += _suspects(name, chunk)
-        if time.monotonic() > deadline:
-            since = chunk[-1].created_at
-            logger.warning("the list of %s was cut at %s", name, since)
-            break
+    listed, suspects, since = _read(name, call, since)
     if suspects:
-        time.sleep(patience)
+        time.sleep(_PATIENCE_SECONDS)
     with transaction() as session:
         ids = {theirs.provider_payment_id for theirs in listed}
         missing, looked_at = listing.unlisted(session, name, ids, since=since)
@@ -136,6 +126,22 @@ def compare_with(
         judged = {*looked_at, *(theirs.payment_id for theirs in listed)}
         listing.file_all(session, broken, judged)
     return broken
+
+
+def _read(
+    name: str, call: Caller[list[ListedPayment]], since: datetime
+) -> tuple[list[ListedPayment], list[ListedPayment], datetime]:
+    """What is listed, what of it seems to differ, and from when on the list is whole."""
+    deadline, pages = _deadline(), registry.get(name).list_since(since)
+    listed: list[ListedPayment] = []
+    suspects: list[ListedPayment] = []
+    while chunk := call(lambda: list(islice(pages, _CHUNK))):
+        listed += chunk
+        suspects += _suspects(name, chunk)
+        if time.monotonic() > deadline:
+            logger.warning("the list of %s was cut at %s", name, chunk[-1].created_at)
+            return listed, suspects, chunk[-1].created_at
+    return listed, suspects, since
 
 
 def _suspects(name: str, chunk: list[ListedPayment]) -> list[ListedPayment]:
