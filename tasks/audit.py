@@ -115,13 +115,14 @@ def compare_with(name: str, call: Caller[list[ListedPayment]]) -> list[Broken]:
     what was opened longest ago is left out.
     """
     with transaction() as session:
-        since = listing.since(session)
+        since, begun = listing.span(session)
     listed, suspects, since = _read(name, call, since)
     if suspects:
         time.sleep(_PATIENCE_SECONDS)
     with transaction() as session:
         ids = {theirs.provider_payment_id for theirs in listed}
         missing, looked_at = listing.unlisted(session, name, ids, since=since)
+        suspects = listing.still_telling(session, suspects, read_after=begun)
         broken = [*listing.compare(session, name, suspects), *missing]
         judged = {*looked_at, *(theirs.payment_id for theirs in listed)}
         listing.file_all(session, broken, judged)

@@ -57,9 +57,21 @@ class Broken(NamedTuple):
     found: Found
 
 
-def since(session: Session) -> datetime:
-    """From when on payments are compared."""
-    return session.execute(select(now() - _LOOK_BACK)).scalar_one()
+def span(session: Session) -> tuple[datetime, datetime]:
+    """From when on payments are compared, and the present."""
+    present = session.execute(select(now())).scalar_one()
+    return present - _LOOK_BACK, present
+
+
+def still_telling(
+    session: Session, listed: Collection[ListedPayment], *, read_after: datetime
+) -> list[ListedPayment]:
+    """Without those of which a list of that time cannot tell: their payments ended since."""
+    ids = [theirs.payment_id for theirs in listed]
+    ended = session.scalars(
+        select(Payment.id).where(Payment.id.in_(ids), Payment.ended_at >= read_after)
+    ).all()
+    return [theirs for theirs in listed if theirs.payment_id not in ended]
 
 
 def compare(session: Session, provider: str, listed: Collection[ListedPayment]) -> list[Broken]:
