@@ -1,12 +1,12 @@
 """Tests that kill: a short form in every run, all of them by `make faults`."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults import harness
-from tests.faults.checks import settle
-from tests.faults.harness import Harness
+if TYPE_CHECKING:
+    from tests.faults.harness import Harness
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,13 +26,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Harness"]:
+    from tests.faults import harness  # noqa: PLC0415 - after the environment is set
+
     with harness.started(tmp_path_factory.mktemp("faults")) as running:
         yield running
 
 
 @pytest.fixture
-def faulty(house: Harness) -> Iterator[Harness]:
+def faulty(house: "Harness") -> Iterator["Harness"]:
     """The product, to be broken; when the test is over it must come to rest with all promises."""
+    from tests.faults.checks import settle  # noqa: PLC0415
+
     yield house
     settle(house)

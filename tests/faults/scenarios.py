@@ -1,0 +1,150 @@
+"""What a process of the product does, one thing each, and in whose stories: jobs, endpoints."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tasks.base import drain
+from tests import shop
+from tests.faults.endings import EXPIRED, OPEN, PAID, PLACED, Ending
+from tests.faults.stories import Story
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """One thing that a process does, from a cheap start, and how its story must end."""
+
+    before: Callable[[Story], None]
+    act: Callable[[Story], None] = Story.work
+    go_on: Callable[[Story], None] = Story.go_on
+    ending: Ending = PAID
+
+
+def _nothing_yet(story: Story) -> None:
+    story.begin()
+
+
+def _placed(story: Story) -> None:
+    story.begin()
+    story.create()
+
+
+def _started(story: Story) -> None:
+    _placed(story)
+    story.start()
+    story.choose_job("payments.create_intent")
+
+
+def _open(story: Story) -> None:
+    _placed(story)
+    story.start()
+    drain()
+
+
+def _paid_at_the_provider(story: Story) -> None:
+    _open(story)
+    story.pay()
+    (story.success,) = (
+        event for event in story.events() if event["type"] == "payment_intent.succeeded"
+    )
+
+
+def _in_doubt(story: Story) -> None:
+    _paid_at_the_provider(story)
+    story.stage("payments.refresh", payment_id=story.payment_id())
+    story.choose_job("payments.refresh")
+
+
+def _told_of_success(story: Story) -> None:
+    _paid_at_the_provider(story)
+    story.deliver(story.success)
+    story.choose_job("webhooks.apply")
+
+
+def _to_be_mailed(story: Story) -> None:
+    _told_of_success(story)
+    story.work()
+    story.choose_job("notifications.send")
+
+
+def _overdue(story: Story) -> None:
+    _open(story)
+    shop.let_pass(minutes=20)
+
+
+def _closing(story: Story) -> None:
+    _staged("reservations.sweep", _overdue)(story)
+    story.work()
+    story.choose_job("payments.close")
+
+
+def _staged(kind: str, before: Callable[[Story], None]) -> Callable[[Story], None]:
+    def stage(story: Story) -> None:
+        before(story)
+        story.stage(kind)
+        story.choose_job(kind)
+
+    return stage
+
+
+def _open_for_a_year(story: Story) -> None:
+    _open(story)
+    shop.let_pass(days=365)
+
+
+def _known_to_a_clerk(story: Story) -> None:
+    _started(story)
+    story.clerk_id = shop.make_user("clerk@example.com", "clerk")
+
+
+def _called_off(story: Story) -> None:
+    _known_to_a_clerk(story)
+    story.call_off()
+
+
+def _regret(story: Story) -> None:
+    """The clerk tries to call the job off until it is, then thinks better of it."""
+    story.call_off()
+    story.have_it_tried_again()
+    story.go_on()
+
+
+def _insist(story: Story) -> None:
+    story.have_it_tried_again()
+    story.go_on()
+
+
+def _receive(path: str) -> Callable[[Story], None]:
+    return lambda story: story.deliver(story.success, path)
+
+
+JOBS = {
+    "audit.compare": Scenario(before=_staged("audit.compare", _open)),
+    "audit.run": Scenario(before=_staged("audit.run", _placed), go_on=Story.settle, ending=PLACED),
+    "maintenance.prune": Scenario(
+        before=_staged("maintenance.prune", _open_for_a_year), go_on=Story.settle, ending=OPEN
+    ),
+    "payments.create_intent": Scenario(before=_started),
+    "payments.refresh": Scenario(before=_in_doubt),
+    "payments.close": Scenario(before=_closing, go_on=Story.settle, ending=EXPIRED),
+    "webhooks.apply": Scenario(before=_told_of_success),
+    "notifications.send": Scenario(before=_to_be_mailed),
+    "reservations.sweep": Scenario(
+        before=_staged("reservations.sweep", _overdue), go_on=Story.settle, ending=EXPIRED
+    ),
+}
+ENDPOINTS = {
+    "orders.create": Scenario(before=_nothing_yet, act=Story.create),
+    "payments.start": Scenario(before=_placed, act=Story.start),
+    "staff.cancel_job": Scenario(before=_known_to_a_clerk, act=Story.call_off, go_on=_regret),
+    "staff.retry_job": Scenario(before=_called_off, act=Story.have_it_tried_again, go_on=_insist),
+    "webhooks.receive": Scenario(
+        before=_paid_at_the_provider, act=_receive("/orders/webhook/stripe/")
+    ),
+    "webhooks.receive_default": Scenario(
+        before=_paid_at_the_provider, act=_receive("/orders/webhook/")
+    ),
+}
+EXEMPT = {
+    "auth.log_in": "reads an account and sets a cookie; it stores nothing",
+    "auth.log_out": "erases a cookie; it stores nothing",
+}
