@@ -25,7 +25,8 @@ _PERIODIC = [entry["task"] for entry in beat_schedule.values()]
 def settle(product: Harness) -> None:
     """Wait until nothing is left to do; then every promise must have been kept."""
     product.until(lambda: _is_quiet(product), "everything has come to its end")
-    assert list(broken(product)) == []
+    faults = list(broken(product))
+    assert not faults, "\n".join(faults)
 
 
 def _is_quiet(product: Harness) -> bool:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import redis
 import requests
 
+from sandbox.embedded import Server
 from sandbox.servers import PostgreSQL, Valkey
 from tests.faults.load import Buyer
 from tests.faults.profile import FAULT_PROFILE
@@ -106,11 +107,10 @@ class Harness(Product):
         with self.broker() as client:
             client.flushall()
 
-    def queued(self, queue: str) -> list[bytes]:
+    def queued(self, queue: str) -> list[bytes | str]:
         """The messages that wait in a queue."""
         with self.broker() as client:
-            messages: list[bytes] = client.lrange(QUEUE.format(queue), 0, -1)
-        return messages
+            return client.lrange(QUEUE.format(queue), 0, -1)
 
     @contextmanager
     def deaf(self, worker: str) -> Iterator[None]:
@@ -237,7 +237,7 @@ def started(directory: Path) -> Iterator[Harness]:
         yield stack.enter_context(harness)
 
 
-def _port_of(server: PostgreSQL | Valkey) -> Callable[[], int]:
+def _port_of(server: Server) -> Callable[[], int]:
     return lambda: server.port
 
 

@@ -2,12 +2,15 @@
 
 import os
 import signal
+import subprocess
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import psycopg
 import pytest
 
-from tests.faults.harness import Harness
+from tests.faults.checks import broken
+from tests.faults.harness import QUEUE, Harness
 from tests.faults.load import Buyer
 from tests.sandbox.watching import is_alive
 
@@ -95,39 +98,72 @@ def _dies_of(faulty: Harness, buyers: list[Buyer], shoot: Callable[[], None]) ->
 # --- frozen, orphaned, hung ---
 
 
-def test_22_a_worker_frozen_past_its_lease_records_nothing_when_it_wakes(faulty: Harness) -> None:
+@pytest.mark.parametrize(
+    "missing", ["nothing", pytest.param("fence", marks=slow)], ids=["fenced", "control-unfenced"]
+)
+def test_22_a_worker_frozen_past_its_lease_records_nothing_when_it_wakes(
+    faulty: Harness, missing: str
+) -> None:
     buyer = faulty.buyer()
     buyer.place()
-    with (
-        faulty.webhooks_held(),
-        faulty.another("worker_payments", "celery", "--app", "tasks", *_WORKER, *_LONELY),
-        faulty.provider_fault("delay", seconds=1.5),
-    ):
-        buyer.start_payment()
-        sleeper = _leased(faulty, _CREATE, buyer.order["id"])
-        os.kill(sleeper, signal.SIGSTOP)
-        try:
-            faulty.until(
-                lambda: faulty.job(_CREATE, buyer.order["id"])["state"] == "done",
-                "another worker has done the job",
-            )
-        finally:
-            os.kill(sleeper, signal.SIGCONT)
-        faulty.until(
-            lambda: _woke_in_vain(faulty, faulty.job(_CREATE, buyer.order["id"])["id"]),
-            "the sleeper has seen that it came too late",
-        )
+    with faulty.webhooks_held(), _patient_worker(faulty, missing) as sleeper:
+        with faulty.deaf("worker_payments"), faulty.provider_fault("delay", seconds=1):
+            buyer.start_payment()
+            assert _leased(faulty, _CREATE, buyer.order["id"]) == sleeper.pid
+            os.kill(sleeper.pid, signal.SIGSTOP)
+        job_id = faulty.job(_CREATE, buyer.order["id"])["id"]
+        faulty.sql("UPDATE job SET lease_until = clock_timestamp() WHERE id = %s", job_id)
+        done = "SELECT attempt FROM job_attempt WHERE job_id = %s AND outcome = 'done' ORDER BY 1"
+        faulty.until(lambda: faulty.sql(done, job_id) == [(2,)], "another has done the job")
+        os.kill(sleeper.pid, signal.SIGCONT)
+        if missing == "nothing":
+            refused = f"job {job_id} ({_CREATE}) was taken over; nothing recorded"
+            faulty.until(lambda: refused in faulty.log("another"), "the fence has refused it")
+        else:
+            faulty.until(lambda: _is_done_twice(faulty, job_id), "the check sees it done twice")
 
     _pay(buyer)
 
 
-def _woke_in_vain(faulty: Harness, job_id: int) -> bool:
-    """Refused by the fence, or ended by its watchdog before it could ask."""
-    words = faulty.log("worker_payments") + faulty.log("another")
-    return any(
-        said in words
-        for said in (f"job {job_id} ({_CREATE}) was taken over", f"ends: job {job_id} is")
+def _patient_worker(
+    faulty: Harness, missing: str
+) -> AbstractContextManager["subprocess.Popen[str]"]:
+    """A worker whose watchdog lets it sleep, and that lacks a guard."""
+    patience = {"JOB_LEASE_SECONDS": "60", "JOB_DEADLINE_SECONDS": "50"}
+    patience["PROVIDER_DEADLINE_SECONDS"] = "40"
+    return faulty.another(
+        "worker_payments", "tests.faults.careless", missing, *_WORKER, *_LONELY, **patience
     )
+
+
+def _is_done_twice(faulty: Harness, job_id: int) -> bool:
+    """Whether the check says so; if it does, the second record is taken away again."""
+    said = any(f"({job_id}, " in fault for fault in broken(faulty) if "more than once" in fault)
+    if said:
+        first = "SELECT min(id) FROM job_attempt WHERE job_id = %s"
+        faulty.sql(f"DELETE FROM job_attempt WHERE job_id = %s AND id > ({first})", job_id, job_id)
+    return said
+
+
+@slow
+def test_29_control_without_the_claims_condition_ten_doorbells_are_ten_tries(
+    faulty: Harness,
+) -> None:
+    buyer = faulty.buyer()
+    buyer.place()
+    with faulty.deaf("worker_payments"):
+        buyer.start_payment()
+        (message,) = faulty.queued("payments")
+        with faulty.broker() as broker:
+            broker.lpush(QUEUE.format("payments"), *[message] * 9)
+        job_id = faulty.job(_CREATE, buyer.order["id"])["id"]
+        with _patient_worker(faulty, "claim"):
+            faulty.until(lambda: _is_done_twice(faulty, job_id), "the check sees it done twice")
+            faulty.until(lambda: faulty.queued("payments") == [], "all ten were heard")
+    faulty.until(lambda: faulty.job(_CREATE, buyer.order["id"])["state"] == "done", "it is done")
+    faulty.until(lambda: not _is_done_twice(faulty, job_id), "nothing of it is left")
+
+    _pay(buyer)
 
 
 @slow
@@ -283,13 +319,16 @@ def test_34_after_hours_without_workers_the_backlog_and_the_sweeper_agree(faulty
             buyer.pay()
         faulty.sql("UPDATE orders SET expires_at = clock_timestamp() WHERE state = 'pending'")
 
+    _await_all(faulty, payers, "paid")
+    _await_all(faulty, idlers, "expired")
+
+
+def _await_all(faulty: Harness, buyers: list[Buyer], state: str) -> None:
+    emails = [buyer.email for buyer in buyers]
     ended = "SELECT count(*) FROM orders WHERE email = ANY(%s) AND state = %s"
-    for buyers, state in ((payers, "paid"), (idlers, "expired")):
-        emails = [buyer.email for buyer in buyers]
-        faulty.until(
-            lambda emails=emails, state=state: faulty.sql(ended, emails, state) == [(6,)],
-            f"all of one kind are {state}",
-        )
+    faulty.until(
+        lambda: faulty.sql(ended, emails, state) == [(len(buyers),)], f"all of them are {state}"
+    )
 
 
 @slow
@@ -298,16 +337,10 @@ def test_35_a_mail_server_that_hangs_delays_no_payment(faulty: Harness) -> None:
         buyers = [faulty.buyer() for _ in range(12)]
         for buyer in buyers:
             buyer.buy()
+        _await_all(faulty, buyers, "paid")
         emails = [buyer.email for buyer in buyers]
-        paid = "SELECT count(*) FROM orders WHERE email = ANY(%s) AND state = 'paid'"
-        faulty.until(lambda: faulty.sql(paid, emails) == [(12,)], "all are paid")
         sent = "SELECT count(*) FROM notification WHERE recipient = ANY(%s) AND state = 'sent'"
         assert faulty.sql(sent, emails) == [(0,)]
-
-
-def _drain(faulty: Harness) -> None:
-    with faulty.another("web", "flask", "--app", "web", "jobs", "work") as ops:
-        assert ops.wait(timeout=60) == 0
 
 
 @slow
@@ -316,5 +349,6 @@ def test_17_without_any_worker_and_broker_a_person_can_do_the_work(faulty: Harne
     buyer.place()
     with faulty.frozen("worker_payments"):
         buyer.start_payment()
-        _drain(faulty)
+        with faulty.another("web", "flask", "--app", "web", "jobs", "work") as person:
+            assert person.wait(timeout=60) == 0
         _pay(buyer)
