@@ -100,7 +100,7 @@ class Watch:
             cached.cache_clear()
         tasks.doorbell.forget()
         ring_with(tasks.doorbell)
-        time.sleep = lambda _seconds: None
+        time.sleep = lambda _seconds: None  # a pause changes nothing that could be seen
         # Whatever speaks TCP in Python is seen here; PostgreSQL's client is not, being C.
         for name in ("send", "sendall"):
             setattr(socket.socket, name, self._watched(getattr(socket.socket, name)))
@@ -189,6 +189,7 @@ class Child:
 
 
 def _live(action: Callable[[], object], watch: Watch) -> NoReturn:
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(_PATIENCE_SECONDS)
     gc.disable()
     try:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from models import asking
 from tasks.base import drain
 from tests import shop
 from tests.faults.endings import EXPIRED, OPEN, PAID, PLACED, Ending
@@ -77,6 +78,19 @@ def _closing(story: Story) -> None:
     story.choose_job("payments.close")
 
 
+def _closing_unanswered(story: Story) -> None:
+    """The worker died while it opened the payment, and nobody has come since."""
+    _started(story)
+    with shop.database() as session:
+        asking.begin(session, story.payment_id())
+    for _ in ("its time is extended once", "then it is over"):
+        shop.let_pass(minutes=20)
+        story.stage("reservations.sweep")
+        story.choose_job("reservations.sweep")
+        story.work()
+    story.choose_job("payments.close")
+
+
 def _staged(kind: str, before: Callable[[Story], None]) -> Callable[[Story], None]:
     def stage(story: Story) -> None:
         before(story)
@@ -117,6 +131,7 @@ def _receive(path: str) -> Callable[[Story], None]:
     return lambda story: story.deliver(story.success, path)
 
 
+# By the kind of the job, or the name of the endpoint; after a comma, which of several.
 JOBS = {
     "audit.compare": Scenario(before=_staged("audit.compare", _open)),
     "audit.run": Scenario(before=_staged("audit.run", _placed), go_on=Story.settle, ending=PLACED),
@@ -126,6 +141,9 @@ JOBS = {
     "payments.create_intent": Scenario(before=_started),
     "payments.refresh": Scenario(before=_in_doubt),
     "payments.close": Scenario(before=_closing, go_on=Story.settle, ending=EXPIRED),
+    "payments.close, unanswered": Scenario(
+        before=_closing_unanswered, go_on=Story.settle, ending=EXPIRED
+    ),
     "webhooks.apply": Scenario(before=_told_of_success),
     "notifications.send": Scenario(before=_to_be_mailed),
     "reservations.sweep": Scenario(

@@ -1,6 +1,7 @@
 """The life of one order, cut anywhere and taken up again by whoever is left."""
 
 import json
+import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -138,7 +139,7 @@ class Story:
 
     def stage(self, kind: str, **arguments: Any) -> None:
         with shop.database() as session:
-            job.stage(session, kind, key="the-job", **arguments)
+            job.stage(session, kind, key=f"{kind}:{secrets.token_hex(4)}", **arguments)
 
     def choose_job(self, kind: str) -> None:
         """The job that the worker will do who is to die."""

@@ -125,7 +125,7 @@ def _sample(points: Sequence[Point], few: int) -> list[Point]:
 
 
 def test_every_kind_of_job_has_a_scenario() -> None:
-    assert set(JOBS) == set(KINDS)
+    assert {name.partition(",")[0] for name in JOBS} == set(KINDS)
 
 
 def test_every_writing_endpoint_has_a_scenario_or_a_reason_to_have_none(app: Flask) -> None:
@@ -134,7 +134,7 @@ def test_every_writing_endpoint_has_a_scenario_or_a_reason_to_have_none(app: Fla
         for rule in app.url_map.iter_rules()
         if (rule.methods or set()) - {"GET", "HEAD", "OPTIONS"}
     }
-    assert writing == {*ENDPOINTS, *EXEMPT}
+    assert {*ENDPOINTS, *EXEMPT} == writing
 
 
 @pytest.mark.parametrize("name", _SCENARIOS)
