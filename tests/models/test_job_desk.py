@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
@@ -13,6 +14,8 @@ from models.job_desk import Filter, NotCancellableError, NotRetryableError
 from models.kinds import Retry
 from tasks.base import perform
 from tests import jobs, shop
+from tests.mail import MailServer
+from tests.telling import sent_payment, tell
 
 pytestmark = pytest.mark.usefixtures("app")
 
@@ -99,11 +102,26 @@ def test_a_retried_job_is_due_at_once_and_rung_for(monkeypatch: pytest.MonkeyPat
     job_id = _dead()
     rung: list[object] = []
     monkeypatch.setattr("models.session._bell", lambda each, _signals: rung.extend(each))
-    shop.let_pass(days=-1)
+    shop.sql("UPDATE job SET run_at = run_at + interval '1 h' RETURNING id")
     _retry(job_id)
 
     assert rung == [(job_id, jobs.TRIAL)]
-    assert shop.sql("SELECT run_at <= clock_timestamp() FROM job") == [(True,)]
+    assert jobs.claim(job_id) is not None
+
+
+def test_a_mail_that_was_refused_goes_out_when_its_job_is_retried(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.make_item()
+    tell(sent_payment(client, shop.place(client)), "succeeded")
+    with MailServer(monkeypatch) as server:
+        server.refusals = ["550 no such person"]
+        shop.run_jobs("notifications.send")
+        ((job_id,),) = shop.sql("SELECT id FROM job WHERE state = 'dead'")
+        _retry(job_id)
+        shop.run_jobs("notifications.send")
+        assert len(server.received) == 1
+    assert shop.sql("SELECT state FROM notification") == [("sent",)]
 
 
 def test_a_cancelled_job_can_be_taken_up_again() -> None:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -220,6 +221,21 @@ def test_the_list_bears_our_mark_and_says_what_we_know(
     assert all(each.amount_minor != 4990 for each in listed[:2])
 
 
+def test_a_list_is_read_to_its_last_page(
+    paid: Paid, stripe_sandbox: StripeProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("providers.stripe._PAGE_SIZE", 2)
+    mark = {"app": "orders-test", "payment_id": "7"}
+    intents = stripe_sandbox.client().v1.payment_intents
+    newer = [
+        intents.create({"amount": 4990, "currency": "eur", "metadata": mark}).id for _ in range(4)
+    ]
+
+    listed = registry.get("stripe").list_since(datetime.now(UTC) - timedelta(minutes=5))
+    first_five = [each.provider_payment_id for each in islice(listed, 5)]
+    assert first_five == [*reversed(newer), paid["intent"]]
+
+
 @pytest.mark.parametrize(
     ("changes", "promise"),
     [
@@ -311,7 +327,13 @@ def test_a_list_that_is_cut_judges_only_what_it_showed(
 ) -> None:
     monkeypatch.setattr(audit, "_SHARE_OF_LEASE", -1)
     monkeypatch.setattr(audit, "_CHUNK", 1)
-    newer = _theirs(paid, payment_id=998, state="cancelled", created_at=datetime.now(UTC))
+    newer = _theirs(
+        paid,
+        payment_id=998,
+        provider_payment_id="pi_newer",
+        state="cancelled",
+        created_at=datetime.now(UTC),
+    )
     _list(monkeypatch, newer, _theirs(paid, received_minor=1))
     assert _compare() == []
 
