@@ -2,7 +2,7 @@
 # Debian's python3-venv where it is missing and we are root.
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down order reset test check lock clean
+.PHONY: help run up down order reset test faults check lock clean
 
 IN := .venv/bin/
 RUNNER := $(IN)python -m sandbox.runner
@@ -35,6 +35,9 @@ reset: $(FOR_RUN) ## Stop everything and delete its data
 
 test: $(FOR_TEST) ## Run all tests against real servers
 	@$(IN)python -m pytest
+
+faults: $(FOR_TEST) ## Kill every part of the product, one after another; takes long
+	@$(IN)python -m pytest tests/faults --faults
 
 check: $(FOR_TEST) ## Check style, types, imports, migrations and docs
 	$(IN)ruff check
