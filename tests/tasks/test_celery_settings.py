@@ -48,6 +48,10 @@ def test_a_frozen_broker_is_noticed_by_its_worker() -> None:
     assert options["health_check_interval"]
 
 
+def test_the_message_of_a_worker_killed_as_it_took_it_does_not_lie_about_for_an_hour() -> None:
+    assert tasks.app.conf.broker_transport_options["visibility_timeout"] <= 300
+
+
 def test_a_prefork_job_ends_before_another_worker_may_take_it() -> None:
     conf = tasks.app.conf
     assert conf.task_soft_time_limit < conf.task_time_limit < settings.current().job_lease_seconds
