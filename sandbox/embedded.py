@@ -1,6 +1,7 @@
 """A server of a wheel as our own foreground child on loopback, whose data survive its end."""
 
 import errno
+import fcntl
 import importlib.util
 import os
 import secrets
@@ -31,9 +32,12 @@ class ServerError(Exception):
 
 
 def free_port(preferred: int | None = None) -> int:
-    """`preferred` or the next port above it that is free on loopback; without it, any free one."""
+    """`preferred` or the next port above it that is free on loopback; without it, any free one.
+
+    Until this process ends no other that asks here is given the same, bound or not.
+    """
     first = preferred or secrets.choice(_BELOW_EPHEMERAL)
-    return next(port for port in range(first, 65_536) if _is_free(port))
+    return next(port for port in range(first, 65_536) if _is_free(port) and _is_claimed(port))
 
 
 def _is_free(port: int) -> bool:
@@ -46,6 +50,19 @@ def _is_free(port: int) -> bool:
                 return False
             raise
     return True
+
+
+def _is_claimed(port: int) -> bool:
+    """Claim the port for this process: two that start at once both find it free."""
+    directory = Path(tempfile.gettempdir(), f"orders-sandbox-{os.getuid()}")
+    directory.mkdir(mode=0o700, exist_ok=True)
+    claim = os.open(directory / f"port-{port}", os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(claim)
+        return False
+    return True  # it stays open, and the kernel frees it when this process ends
 
 
 def package(name: str) -> Path:

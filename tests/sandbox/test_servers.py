@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import psycopg
@@ -260,3 +260,26 @@ def test_a_taken_port_is_passed_over() -> None:
         port = taken.getsockname()[1]
         assert free_port(port) > port
     assert free_port(port) == port
+
+
+def test_two_processes_that_start_at_once_get_different_ports() -> None:
+    ask = [sys.executable, "-c", _ASK_AND_STAY]
+    with ExitStack() as both:
+        processes = [
+            both.enter_context(
+                subprocess.Popen(ask, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            )
+            for _ in range(2)
+        ]
+        ports = [process.stdout.readline() for process in processes if process.stdout]
+        for process in processes:
+            process.communicate("go\n", timeout=30)
+
+    assert len(set(ports)) == 2
+
+
+_ASK_AND_STAY = """
+from sandbox.servers import free_port
+print(free_port(23456), flush=True)
+input()
+"""
