@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -42,12 +43,15 @@ class Harness(Product):
     def __init__(self, directory: Path, **environment: Any) -> None:
         super().__init__(directory, **environment)
         self.buyers: list[Buyer] = []
+        self.reported: set[str] = set()
+        """Broken promises that a test has failed for; the next ones need not."""
+        self._numbers = count()
 
     # --- who buys ---
 
     def buyer(self) -> Buyer:
         """Somebody new, known to the checks from now on."""
-        urls, number = self.run["base_urls"], len(self.buyers)
+        urls, number = self.run["base_urls"], next(self._numbers)
         buyer = Buyer(urls["web"], urls["provider"], f"buyer-{number}@faults.example")
         self.buyers.append(buyer)
         return buyer
