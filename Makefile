@@ -2,7 +2,7 @@
 # Debian's python3-venv where it is missing and we are root.
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down order reset test faults check lock clean
+.PHONY: help run up down order reset test faults bench check lock clean
 
 IN := .venv/bin/
 RUNNER := $(IN)python -m sandbox.runner
@@ -38,6 +38,9 @@ test: $(FOR_TEST) ## Run all tests against real servers
 
 faults: $(FOR_TEST) ## Kill every part of the product, one after another; takes long
 	@$(IN)python -m pytest tests/faults --faults
+
+bench: $(FOR_RUN) ## Measure what the job ledger costs beside plain Celery
+	@$(IN)python -m benchmarks.ledger
 
 check: $(FOR_TEST) ## Check style, types, imports, migrations and docs
 	$(IN)ruff check

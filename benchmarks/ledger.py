@@ -2,7 +2,8 @@
 
 `python -m benchmarks.ledger [--jobs 3000] [--rounds 3]` starts a PostgreSQL with full
 durability, a Valkey and two worker processes, and prints both rates of each round and their
-ratio. Both sides use the same broker, workers and settings: early ack, no prefetch.
+ratio. Both sides use the same broker, workers, producing threads and settings: early ack, no
+prefetch.
 """
 
 import argparse
@@ -11,8 +12,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -20,6 +23,7 @@ from sandbox.servers import PostgreSQL, Valkey
 
 ROOT = Path(__file__).parents[1]
 _WORKERS = 2
+_PRODUCERS = 4  # threads, as of a web process
 _WORKER = (
     "celery --app tasks worker --include benchmarks.noop --pool threads --concurrency 4"
     " --queues payments --without-gossip --without-mingle --without-heartbeat --loglevel error"
@@ -75,11 +79,12 @@ def _round(jobs: int) -> tuple[float, float]:
 
 
 def _rate(jobs: int, produce: Callable[[int], None], is_done: Callable[[], bool]) -> float:
-    produce(20)
-    _await(is_done)  # connections are open and code is warm
-    began = time.perf_counter()
-    produce(jobs)
-    _await(is_done)
+    with ThreadPoolExecutor(_PRODUCERS) as producers:
+        list(producers.map(produce, [20] * _PRODUCERS))
+        _await(is_done)  # connections are open and code is warm
+        began = time.perf_counter()
+        list(producers.map(produce, [jobs // _PRODUCERS] * _PRODUCERS))
+        _await(is_done)
     return jobs / (time.perf_counter() - began)
 
 
@@ -100,7 +105,8 @@ def _none_is_queued() -> bool:
     from tasks.doorbell import redis_client  # noqa: PLC0415
 
     with redis_client() as client:
-        return client.llen(f"{settings.current().redis_prefix}payments") == 0
+        waiting: int = client.llen(f"{settings.current().redis_prefix}payments")
+        return waiting == 0
 
 
 def _stage(jobs: int) -> None:
@@ -108,7 +114,7 @@ def _stage(jobs: int) -> None:
     from models import job  # noqa: PLC0415
     from models.session import transaction  # noqa: PLC0415
 
-    began = time.monotonic_ns()
+    began = f"{time.monotonic_ns()}:{threading.get_ident()}"
     with tasks.database_app.app_context():
         for number in range(jobs):
             with transaction() as session:

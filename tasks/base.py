@@ -82,7 +82,7 @@ class Work:
 
     def skip(self, why: str) -> None:
         """End the job: there is nothing left to do."""
-        with transaction() as session:
+        with at_once() as session:
             ledger.end(session, self._lease, "done", f"skipped: {why}")
         self.outcome = "skipped"
 
