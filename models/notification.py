@@ -62,9 +62,7 @@ def stage(session: Session, order_id: int, kind: str, recipient: str) -> None:
 def unsent(session: Session, notification_id: int) -> Notification | None:
     """The mail, if it still has to go out; a failed one has, once its job is tried anew."""
     return session.scalar(
-        select(Notification).where(
-            Notification.id == notification_id, Notification.state != "sent"
-        )
+        select(Notification).where(Notification.id == notification_id, Notification.state != "sent")
     )
 
 
