@@ -71,27 +71,22 @@ def move(
 ) -> bool:
     """Move a row to another state if `table` allows it from where the database has it.
 
-    One guarded statement: of two that race, the second sees what the first did. Sets `values`
-    along with the state and refreshes `row`. False, and nothing written, if not allowed.
+    The row is locked and then judged: of two that race, the second sees what the first did.
+    Sets `values` along with the state and refreshes `row`. False, and nothing written, if not
+    allowed.
     """
     kind = type(row)
     state = getattr(kind, column)
-    sources = [source for source, targets in table.items() if to in targets]
-    before = (
-        select(kind.id, state.label("was"))
-        .where(kind.id == row.id)
-        .with_for_update(key_share=True)
-        .cte()
-    )
-    was = session.scalar(
+    this = kind.id == row.id
+    was = session.scalar(select(state).where(this).with_for_update(key_share=True))
+    if to not in table.get(was or "", ()):
+        return False
+    session.execute(
         update(kind)
-        .where(kind.id == before.c.id, before.c.was.in_(sources))
+        .where(this, state == was)
         .values({column: to, **values})
-        .returning(before.c.was)
         .execution_options(synchronize_session=False)
     )
-    if was is None:
-        return False
     session.refresh(row)
     write(session, row, f"{kind.__tablename__}.{column}", was, to, who=who, why=why)
     return True

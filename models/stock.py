@@ -1,8 +1,8 @@
 """Stock items, holds on them, and the movements that account for every unit.
 
 A hold is made when an order is placed, taken when it is paid, released when it ends unpaid.
-Each is one statement that locks its rows in id order, so baskets in opposite order cannot
-deadlock, and that moves all lines or none.
+Each locks its rows in id order, so baskets in opposite order cannot deadlock, and then moves
+all lines or none in one statement.
 """
 
 from collections.abc import Mapping, Sequence
@@ -166,25 +166,32 @@ def catalogue(session: Session) -> Sequence[StockItem]:
     ).all()
 
 
+# Rows are locked by a statement of their own, in id order, before another judges and changes
+# them: in one statement the change would start from the rows as they were before any wait for a
+# lock, and two such statements can deadlock over a single row (docs/adr/0012).
+_LOCK = text("""
+SELECT id FROM stock_item WHERE id = ANY (:item_ids) ORDER BY id FOR NO KEY UPDATE
+""").bindparams(bindparam("item_ids", type_=ARRAY(BigInteger)))
+
+_LOCK_HELD = text("""
+SELECT id FROM stock_item
+WHERE id IN (SELECT item_id FROM reservation WHERE order_id = :order_id AND state = 'active')
+ORDER BY id FOR NO KEY UPDATE
+""")
+
 # Only the clock is interpolated below, never a value (S608).
-# `locked` takes each row, in id order, before it is judged, and reads the newest there is. The
-# update itself still starts from the row as it was before any wait, so all it sets is of `locked`.
 _HOLD = text(f"""
 WITH wanted AS (
     SELECT * FROM unnest(:item_ids, :quantities) AS wanted (item_id, quantity)
-), locked AS (
-    SELECT id, stock, held, status FROM stock_item
-    WHERE id = ANY (:item_ids) ORDER BY id FOR NO KEY UPDATE
 ), fitting AS (
-    SELECT id, stock, held, quantity FROM locked JOIN wanted ON item_id = id
+    SELECT id, quantity FROM stock_item JOIN wanted ON item_id = id
     WHERE status = 'available' AND stock - held >= quantity
 ), held AS (
     UPDATE stock_item SET
-        stock = fitting.stock,
-        held = fitting.held + quantity,
+        held = held + quantity,
         status = CASE WHEN is_unique THEN 'reserved' ELSE 'available' END
     FROM fitting
-    WHERE stock_item.id = fitting.id
+    WHERE stock_item.id = fitting.id AND status = 'available' AND stock - held >= quantity
       AND (SELECT count(*) FROM fitting) = (SELECT count(*) FROM wanted)
     RETURNING stock_item.id, quantity
 ), reserved AS (
@@ -204,15 +211,9 @@ SELECT (SELECT count(*) FROM held) = (SELECT count(*) FROM wanted) AS all_held,
 )
 
 _END_HOLD = text(f"""
-WITH reserved AS (
-    SELECT item_id FROM reservation WHERE order_id = :order_id AND state = 'active'
-), locked AS (
-    SELECT id FROM stock_item WHERE id IN (SELECT item_id FROM reserved)
-    ORDER BY id FOR NO KEY UPDATE
-), ended AS (
+WITH ended AS (
     UPDATE reservation SET state = :state
-    FROM locked
-    WHERE order_id = :order_id AND item_id = locked.id AND state = 'active'
+    WHERE order_id = :order_id AND state = 'active'
     RETURNING item_id, quantity
 ), changed AS (
     UPDATE stock_item SET
@@ -236,6 +237,7 @@ def hold(session: Session, order_id: int, wanted: Mapping[int, int], *, who: str
     `stock - held` cannot pass below zero and a unique piece is held by one order at most.
     """
     item_ids = sorted(wanted)
+    session.execute(_LOCK, {"item_ids": item_ids})
     held = session.execute(
         _HOLD,
         {
@@ -260,5 +262,6 @@ def release(session: Session, order_id: int, *, who: str) -> int:
 
 
 def _end_hold(session: Session, order_id: int, state: str, who: str) -> int:
+    session.execute(_LOCK_HELD, {"order_id": order_id})
     bind = {"order_id": order_id, "state": state, "taken": int(state == "taken"), "who": who}
     return session.scalar(_END_HOLD, bind) or 0
