@@ -67,6 +67,7 @@ def request_for(session: Session, order: Order, row: Payment) -> PaymentRequest:
         currency=row.currency,
         key=row.provider_key,
         age=age or timedelta(0),
+        is_unknown=row.state == "unknown",
     )
 
 

@@ -11,6 +11,10 @@ from typing import Any, Literal
 PaymentState = Literal[
     "open", "requires_action", "processing", "authorised", "succeeded", "cancelled", "failed"
 ]
+RefundState = Literal["pending", "succeeded", "failed", "cancelled"]
+DisputeState = Literal["open", "won", "lost", "closed"]
+Subject = Literal["payment", "refunds", "disputes"]
+"""What of a payment can be looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +31,8 @@ class PaymentRequest:
     key: str
     age: timedelta
     """How long ago it was first sent: past the provider's memory, `key` protects no more."""
+    is_unknown: bool = False
+    """Whether an earlier answer was lost: the provider may have it already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +56,68 @@ class PaymentSnapshot:
     is_live: bool
     client_secret: str | None = None
     failure: Failure | None = None
+    capture_before: datetime | None = None
+    """Until when authorised money can be captured, if the provider says so."""
+    raw: Mapping[str, Any] = field(default_factory=dict)
+    """The provider's own words, less secrets and personal data."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundRequest:
+    """One immutable call: repeating it with the same `key` gives the money back once."""
+
+    refund_id: int
+    payment_id: int
+    order_id: int
+    provider: str
+    provider_payment_id: str
+    amount_minor: int
+    currency: str
+    reason: str | None
+    """`duplicate`, `fraudulent` or `requested_by_customer`."""
+    key: str
+    age: timedelta
+    """How long ago it was first sent: past the provider's memory, `key` protects no more."""
+    is_unknown: bool = False
+    """Whether an earlier answer was lost: the provider may have it already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundSnapshot:
+    """A refund as the provider saw it at one moment; the amount in our minor units."""
+
+    provider_refund_id: str
+    provider_payment_id: str | None
+    marked_refund_id: int | None
+    """Our refund's id, as our own mark on it says; None if it was made outside."""
+    state: RefundState
+    amount_minor: int
+    currency: str
+    created_at: datetime
+    reason: str | None = None
+    failure: str | None = None
+    """Why it failed, in the provider's word."""
+    raw: Mapping[str, Any] = field(default_factory=dict)
+    """The provider's own words, less secrets and personal data."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeSnapshot:
+    """A dispute as the provider saw it at one moment; the amount in our minor units."""
+
+    provider_dispute_id: str
+    provider_payment_id: str | None
+    state: DisputeState
+    status: str
+    """The provider's own word, which says more."""
+    reason: str
+    amount_minor: int
+    currency: str
+    is_refundable: bool
+    """Whether a refund would not pay the customer twice."""
+    due_by: datetime | None
+    """Until when the shop can answer."""
+    created_at: datetime
     raw: Mapping[str, Any] = field(default_factory=dict)
     """The provider's own words, less secrets and personal data."""
 

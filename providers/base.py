@@ -6,16 +6,25 @@ workers, so that no transaction can be open during a provider call. What a call 
     ProviderError
     ├── Declined          the provider refused this customer's means of payment
     ├── Rejected          the provider refused our request: our mistake, no repetition mends it
+    ├── RateLimited       too many requests, nothing happened; `retry_after` seconds, if it says
     └── OutcomeUnknown    no usable answer: it may or may not have happened
-        └── RateLimited   too many requests; `retry_after` seconds, if the provider says
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from models.intents import ListedPayment, PaymentRequest, PaymentSnapshot
+from models.intents import (
+    DisputeSnapshot,
+    Failure,
+    ListedPayment,
+    PaymentRequest,
+    PaymentSnapshot,
+    RefundRequest,
+    RefundSnapshot,
+    Subject,
+)
 
 
 class ProviderError(Exception):
@@ -34,7 +43,7 @@ class OutcomeUnknown(ProviderError):  # noqa: N818 - the field's own word
     """No usable answer: the call may or may not have happened."""
 
 
-class RateLimited(OutcomeUnknown):
+class RateLimited(ProviderError):  # noqa: N818 - the field's own word
     """Too many requests at once; nothing happened."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
@@ -61,11 +70,23 @@ class ProviderEvent:
     """Why it is none of our business (another mode, account or application), if it is not."""
     idempotency_key: str | None
     """The key of the call that caused it."""
+    provider_payment_id: str | None
+    """The payment that it is about, at the provider; None if it is about no payment."""
     marked_payment_id: int | None
     """Our payment's id, as our own mark on the object says."""
-    payment: PaymentSnapshot | None
-    """The payment it tells of; None if it tells of something else."""
-    body: Mapping[str, Any]
+    payment: PaymentSnapshot | None = None
+    """The payment as it was, if the event holds one."""
+    refund: RefundSnapshot | None = None
+    """The refund as it was, if the event holds one."""
+    dispute: DisputeSnapshot | None = None
+    """The dispute as it was, if the event holds one."""
+    attempt: Failure | None = None
+    """A customer's try that was declined, if the event tells of one."""
+    looks: frozenset[Subject] = frozenset()
+    """What the event tells of without saying how it is now."""
+    warning: str | None = None
+    """Why a person should look at the order, such as a warning of fraud."""
+    body: Mapping[str, Any] = field(default_factory=dict)
     """The provider's own words, less secrets."""
 
 
@@ -92,8 +113,32 @@ class PaymentProvider(Protocol):
         `cancelled`: closed; `succeeded`: paid already; anything else: still in flight.
         """
 
+    def find(self, request: PaymentRequest) -> PaymentSnapshot | None:
+        """Look for the payment by our mark; None if the provider does not find one (yet)."""
+
+    def capture(self, request: PaymentRequest) -> PaymentSnapshot:
+        """Take the whole authorised amount; repeating it takes it once."""
+
+    def refund(self, request: RefundRequest) -> RefundSnapshot:
+        """Give money back, or find the refund that this request has made before."""
+
+    def refunds_of(self, provider_payment_id: str) -> list[RefundSnapshot]:
+        """All refunds of a payment as they are now, ours and those made outside."""
+
+    def fetch_refund(self, provider_refund_id: str) -> RefundSnapshot:
+        """Look at one refund as it is now."""
+
+    def disputes_of(self, provider_payment_id: str) -> list[DisputeSnapshot]:
+        """All disputes of a payment as they are now."""
+
     def list_since(self, since: datetime) -> Iterator[ListedPayment]:
         """The payments opened since then that bear our mark, newest first.
+
+        Each step may make a call; after one that fails, there are no more.
+        """
+
+    def refunds_since(self, since: datetime) -> Iterator[RefundSnapshot]:
+        """The refunds made since then on any payment, newest first.
 
         Each step may make a call; after one that fails, there are no more.
         """

@@ -147,6 +147,7 @@ def _event(body: Mapping[str, Any], mark: str, is_live: bool, account: str) -> P
         occurred_at=datetime.fromtimestamp(body["created"], UTC),
         foreign_because=_foreign(body, metadata, mark=mark, is_live=is_live, account=account),
         idempotency_key=cause.get("idempotency_key"),
+        provider_payment_id=subject["id"] if tells_of_payment else None,
         marked_payment_id=_marked(metadata, mark),
         payment=snapshot(subject) if tells_of_payment else None,
         body=scrubbed(body),
