@@ -6,7 +6,7 @@ name in capitals; `docs/configuration.md` describes each.
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from typing import Any, Literal, cast, get_args
 from urllib.parse import urlsplit
@@ -21,31 +21,10 @@ _DEFAULT_SECRET = "development-only-secret-key-not-for-production"  # noqa: S105
 _DEFAULT_FIELD_KEY = "ZGV2ZWxvcG1lbnQtb25seS1maWVsZC1rZXktMDAwMDA="
 _MIN_SECRET_LENGTH = 32
 
-_NUMBERS: Mapping[str, tuple[float, ...]] = {
-    "metrics_port": (0, 0, 65_535),
-    "max_body_bytes": (65_536, 1),
-    "web_threads": (16, 1),
-    "worker_threads": (8, 1),
-    "trusted_proxies": (0, 0),
-    "reservation_ttl_seconds": (900, 1),
-    "reservation_extension_seconds": (600, 1),
-    "sweep_period_seconds": (15, 1),
-    "start_payment_wait_seconds": (3.0, 0, 30),
-    "job_lease_seconds": (60, 1),
-    "job_deadline_seconds": (40.0, 0.1),
-    "provider_deadline_seconds": (10.0, 0.1),
-    "smtp_timeout_seconds": (20.0, 0.1),
-    "worker_memory_limit_mb": (512, 0),
-    "job_backoff_cap_seconds": (900, 1),
-    "relay_period_seconds": (1.0, 0.05),
-    "audit_period_seconds": (3600, 1),
-    "keep_jobs_days": (30, 1),
-    "keep_event_bodies_days": (90, 1),
-    "keep_idempotency_keys_hours": (72, 1),
-    "keep_journal_days": (0, 0),
-    "keep_periodic_runs_days": (7, 1),
-}
-"""Numbers by field: the default, which says if it is whole, the least and, if any, the most."""
+
+def _number(default: float, least: float, most: float | None = None) -> Any:
+    """A field that is a number; its default says whether it is whole."""
+    return field(metadata={"rule": (default, least, most)})
 
 
 class SettingsError(Exception):
@@ -64,7 +43,7 @@ class Settings:
     log_format: str
     metrics_directory: str
     metrics_host: str
-    metrics_port: int
+    metrics_port: int = _number(0, 0, 65_535)
 
     database_url: str
     database_pooler: str
@@ -82,36 +61,44 @@ class Settings:
     stripe_api_base: str
     stripe_account: str
 
+    stripe_requests_per_second: int = _number(20, 1)
+
+    payment_capture: str
+    late_payment_policy: str
+    capture_warning_hours: int = _number(24, 1)
+    janitor_seconds: int = _number(60, 1)
+    reconcile_period_seconds: int = _number(3600, 1)
+
     smtp_url: str
     mail_from: str
     shop_name: str
     public_url: str
     order_page_url: str
 
-    max_body_bytes: int
-    web_threads: int
-    worker_threads: int
-    trusted_proxies: int
+    max_body_bytes: int = _number(65_536, 1)
+    web_threads: int = _number(16, 1)
+    worker_threads: int = _number(8, 1)
+    trusted_proxies: int = _number(0, 0)
 
-    reservation_ttl_seconds: int
-    reservation_extension_seconds: int
-    sweep_period_seconds: int
-    start_payment_wait_seconds: float
+    reservation_ttl_seconds: int = _number(900, 1)
+    reservation_extension_seconds: int = _number(600, 1)
+    sweep_period_seconds: int = _number(15, 1)
+    start_payment_wait_seconds: float = _number(3.0, 0, 30)
 
-    job_lease_seconds: int
-    job_deadline_seconds: float
-    provider_deadline_seconds: float
-    smtp_timeout_seconds: float
-    worker_memory_limit_mb: int
-    job_backoff_cap_seconds: int
-    relay_period_seconds: float
+    job_lease_seconds: int = _number(60, 1)
+    job_deadline_seconds: float = _number(40.0, 0.1)
+    provider_deadline_seconds: float = _number(10.0, 0.1)
+    smtp_timeout_seconds: float = _number(20.0, 0.1)
+    worker_memory_limit_mb: int = _number(512, 0)
+    job_backoff_cap_seconds: int = _number(900, 1)
+    relay_period_seconds: float = _number(1.0, 0.05)
 
-    audit_period_seconds: int
-    keep_jobs_days: int
-    keep_event_bodies_days: int
-    keep_idempotency_keys_hours: int
-    keep_journal_days: int
-    keep_periodic_runs_days: int
+    audit_period_seconds: int = _number(3600, 1)
+    keep_jobs_days: int = _number(30, 1)
+    keep_event_bodies_days: int = _number(90, 1)
+    keep_idempotency_keys_hours: int = _number(72, 1)
+    keep_journal_days: int = _number(0, 0)
+    keep_periodic_runs_days: int = _number(7, 1)
 
     def __repr__(self) -> str:
         """No more than what may stand in a log."""
@@ -187,16 +174,23 @@ def _read(env: Env) -> Settings:
         stripe_webhook_secret=_several(env, "STRIPE_WEBHOOK_SECRET"),
         stripe_api_base=env.str("STRIPE_API_BASE", "https://api.stripe.com").rstrip("/"),
         stripe_account=env.str("STRIPE_ACCOUNT", ""),
+        payment_capture=_choice(env, "PAYMENT_CAPTURE", "automatic", "manual"),
+        late_payment_policy=_choice(env, "LATE_PAYMENT_POLICY", "flag", "refund"),
         smtp_url=env.str("SMTP_URL", "smtp://127.0.0.1:1025"),
         mail_from=env.str("MAIL_FROM", "shop@orders.example"),
         shop_name=env.str("SHOP_NAME", "The Shop"),
         public_url=env.str("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/"),
         order_page_url=env.str("ORDER_PAGE_URL", ""),
-        **{name: _number(env, name, *rule) for name, rule in _NUMBERS.items()},
+        **_numbers(env),
     )
 
 
-def _number(env: Env, name: str, default: float, least: float, most: float | None = None) -> Any:
+def _numbers(env: Env) -> dict[str, Any]:
+    ruled = ((each.name, each.metadata["rule"]) for each in fields(Settings) if each.metadata)
+    return {name: _read_number(env, name, *rule) for name, rule in ruled}
+
+
+def _read_number(env: Env, name: str, default: float, least: float, most: float | None) -> Any:
     read: Callable[..., Any] = env.int if isinstance(default, int) else env.float
     return read(name.upper(), default, validate=validate.Range(least, most))
 

@@ -9,6 +9,7 @@ FAULT_PROFILE = MappingProxyType(
         "PROVIDER_DEADLINE_SECONDS": "2",
         "SMTP_TIMEOUT_SECONDS": "2",
         "JOB_BACKOFF_CAP_SECONDS": "5",
+        "JANITOR_SECONDS": "2",
         "SWEEP_PERIOD_SECONDS": "2",
         "RELAY_PERIOD_SECONDS": "0.5",
         "RESTART_CAP_SECONDS": "1",
