@@ -5,7 +5,7 @@ from datetime import timedelta
 from sqlalchemy import Interval, select, type_coerce
 from sqlalchemy.orm import Session
 
-from models import journal, orders, payment
+from models import journal, looking, orders, payment
 from models.intents import PaymentRequest
 from models.orders import Order
 from models.payment import STATES, Payment
@@ -37,13 +37,22 @@ def _send_or_cancel(session: Session, order: Order, row: Payment) -> None:
         who="worker",
         why="the provider is being asked",
         sent_at=now(),
+        **looking.soon(),
     )
 
 
 def to_look_at(session: Session, payment_id: int) -> PaymentRequest | None:
-    """What to ask the provider about; None before it has named the payment."""
+    """What to ask the provider about; None if it was never asked for this payment."""
     order, row = payment.lock_with_order(session, payment_id)
-    return request_for(session, order, row) if row.provider_payment_id else None
+    looking.begin(session, payment_id, "payment")
+    return request_for(session, order, row) if row.state != "created" else None
+
+
+def to_capture(session: Session, payment_id: int) -> PaymentRequest | None:
+    """What to capture; None unless money is reserved for an order that still wants it."""
+    order, row = payment.lock_with_order(session, payment_id)
+    is_wanted = order.state == "pending" and order.closing is None
+    return request_for(session, order, row) if row.state == "authorised" and is_wanted else None
 
 
 def to_close(session: Session, payment_id: int) -> PaymentRequest | None:
@@ -92,7 +101,14 @@ def refuse(session: Session, payment_id: int, *, why: str) -> None:
     order, row = payment.lock_with_order(session, payment_id)
     only_sent = {"sent": frozenset({"failed"})}
     if not journal.move(
-        session, row, only_sent, "failed", who=row.provider, why=why, ended_at=now()
+        session,
+        row,
+        only_sent,
+        "failed",
+        who=row.provider,
+        why=why,
+        ended_at=now(),
+        **looking.no_more(),
     ):
         orders.flag_for_review(session, order, who="system", why=why)
         return

@@ -10,10 +10,14 @@ import settings
 
 QUEUES = {
     "payments": "payments",
+    "refunds": "payments",
+    "disputes": "payments",
     "webhooks": "webhooks",
     "notifications": "mail",
     "reservations": "sweeps",
     "audit": "sweeps",
+    "janitor": "sweeps",
+    "reconcile": "sweeps",
     "maintenance": "sweeps",
 }
 """From the prefix of a job's kind to the queue whose workers do it."""

@@ -28,6 +28,9 @@ class Notification(Base):
     id: Mapped[BigId]
     order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"))
     kind: Mapped[str]
+    """What it tells of, such as `order_paid` or `refund:5`."""
+    refund_id: Mapped[int | None] = mapped_column(ForeignKey("refund.id"))
+    """The refund that it tells of, if it does."""
     recipient: Mapped[str]
     state: Mapped[str] = mapped_column(default="staged")
     message_id: Mapped[str]
@@ -36,13 +39,16 @@ class Notification(Base):
     sent_at: Mapped[datetime | None]
 
 
-def stage(session: Session, order_id: int, kind: str, recipient: str) -> None:
+def stage(
+    session: Session, order_id: int, kind: str, recipient: str, *, refund_id: int | None = None
+) -> None:
     """Have this mail sent once; a second call for the same changes nothing."""
     notification_id = session.scalar(
         insert(Notification)
         .values(
             order_id=order_id,
             kind=kind,
+            refund_id=refund_id,
             recipient=recipient,
             message_id=f"{kind}.{order_id}.{secrets.token_hex(8)}",
         )

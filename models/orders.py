@@ -37,6 +37,7 @@ class Order(Base):
         CheckConstraint("closing IN ('expired', 'cancelled')", name="closing"),
         CheckConstraint("closing IS NULL OR state = 'pending'", name="closing_only_pending"),
         CheckConstraint("total_minor > 0", name="total_positive"),
+        CheckConstraint("refunded_minor >= 0", name="refunded_not_negative"),
         Index(
             "ix_orders_expiring",
             "expires_at",
@@ -62,6 +63,8 @@ class Order(Base):
     stock_shortage: Mapped[bool] = mapped_column(default=False)
     needs_review: Mapped[bool] = mapped_column(default=False)
     disputed: Mapped[bool] = mapped_column(default=False)
+    refunded_minor: Mapped[int] = mapped_column(default=0, server_default="0")
+    """What succeeded refunds of the payment that settles it have given back."""
     is_extended: Mapped[bool] = mapped_column(default=False)
     expires_at: Mapped[datetime]
     created_at: Mapped[datetime] = mapped_column(default=now())
@@ -73,6 +76,8 @@ class Order(Base):
     @property
     def status(self) -> str:
         """The one word that clients see."""
+        if self.refunded_minor > 0:
+            return "refunded" if self.refunded_minor >= self.total_minor else "partially_refunded"
         return self.state if self.fulfilment == "none" else self.fulfilment
 
 
@@ -178,6 +183,14 @@ def extend(session: Session, order: Order) -> bool:
     return extended is not None
 
 
+def extend_until(session: Session, order: Order, until: datetime, *, who: str, why: str) -> None:
+    """Hold the goods of an unpaid order for longer, as long as money is reserved for them."""
+    if order.state != "pending" or order.closing is not None or order.expires_at >= until:
+        return
+    order.expires_at = until
+    journal.write(session, order, "order.extended", None, None, who=who, why=why)
+
+
 def begin_closing(session: Session, order: Order, to: str, *, who: str, why: str) -> bool:
     """Mark the order as about to end `expired` or `cancelled`: from here no payment can start."""
     marked = session.scalar(
@@ -205,17 +218,20 @@ def end_closing(session: Session, order: Order, *, who: str, why: str) -> bool:
 
 
 def pay(session: Session, order: Order, *, who: str, why: str) -> bool:
-    """Make the order paid, take its stock and stage its confirmation; False if it is paid.
+    """Make the order paid, take its stock and stage its confirmation; False if it is not.
 
-    Money that comes after the order has ended is kept if its goods can be held again;
-    otherwise the order is completed with `stock_shortage` for staff.
+    Money that comes after the order has ended is kept if its goods can be held again. If not,
+    LATE_PAYMENT_POLICY says whether the order is completed with `stock_shortage` for staff, or
+    stays ended and False is returned, as it is for an order that is paid already.
     """
-    was_pending = order.state == "pending"
-    if not journal.move(
-        session, order, STATES, "paid", who=who, why=why, closing=None, paid_at=now()
-    ):
+    is_late = order.state in ("expired", "cancelled")
+    if order.state == "paid":
         return False
-    if not (was_pending or _hold_again(session, order, who=who)):
+    is_short = is_late and not _hold_again(session, order, who=who)
+    if is_short and settings.current().late_payment_policy == "refund":
+        return False
+    journal.move(session, order, STATES, "paid", who=who, why=why, closing=None, paid_at=now())
+    if is_short:
         order.stock_shortage = True
         journal.write(
             session, order, "order.stock_shortage", None, None, who=who, why="paid after its hold"
@@ -239,6 +255,19 @@ def _hold_again(session: Session, order: Order, *, who: str) -> bool:
 
 
 def flag_for_review(session: Session, order: Order, *, who: str, why: str) -> None:
-    """Ask for a person: something about this order's money does not add up."""
+    """Ask for a person: something about this order's money does not add up. Said once is enough."""
+    if order.needs_review and _is_said(session, order, why):
+        return
     order.needs_review = True
     journal.write(session, order, "order.needs_review", None, None, who=who, why=why)
+
+
+def _is_said(session: Session, order: Order, why: str) -> bool:
+    entry = journal.JournalEntry
+    last = session.scalar(
+        select(entry.why)
+        .where(entry.order_id == order.id, entry.what == "order.needs_review")
+        .order_by(entry.id.desc())
+        .limit(1)
+    )
+    return last == why

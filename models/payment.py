@@ -40,6 +40,7 @@ STATES: journal.StateTable = {
     "succeeded": frozenset(),
 }
 FINAL = frozenset({"succeeded", "cancelled", "failed"})
+"""Ends, of which only another success may be heard."""
 LIVE = frozenset(STATES) - FINAL
 UNANSWERED = frozenset({"created", "sent", "unknown"})
 """Live states in which no answer of the provider has been booked yet."""
@@ -80,6 +81,8 @@ class Payment(Base):
         Index("uq_payment_settles", "order_id", unique=True, postgresql_where=text("settles")),
         Index(None, "order_id"),
         Index(None, "sent_at"),
+        Index("ix_payment_look_at", "look_at", postgresql_where=text("look_at IS NOT NULL")),
+        CheckConstraint("refunded_minor >= 0", name="refunded_not_negative"),
     )
 
     id: Mapped[BigId]
@@ -95,9 +98,19 @@ class Payment(Base):
     client_secret: Mapped[bytes | None] = mapped_column(LargeBinary)
     """Sealed; erased when the payment is final."""
     received_minor: Mapped[int] = mapped_column(default=0)
+    capture_before: Mapped[datetime | None]
+    """Until when authorised money can be captured."""
     raw_response: Mapped[Json | None]
+    refunded_minor: Mapped[int] = mapped_column(default=0, server_default="0")
+    """What succeeded refunds have given back."""
     provider_refund_id: Mapped[str | None]
+    """The latest succeeded one; `models.refund` has all."""
     refunded_at: Mapped[datetime | None]
+    """Since when all of it is given back."""
+    look_at: Mapped[datetime | None]
+    """When the janitor asks the provider, unless something is heard before; unset once final."""
+    looks: Mapped[int] = mapped_column(default=0, server_default="0")
+    """How often the janitor has asked since something was heard."""
     created_at: Mapped[datetime] = mapped_column(default=now())
     sent_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
@@ -187,14 +200,7 @@ def lock_with_order(session: Session, payment_id: int) -> tuple[Order, Payment]:
     order_id = session.execute(
         select(Payment.order_id).where(Payment.id == payment_id)
     ).scalar_one()
-    order = orders.lock(session, order_id)
-    payment = session.scalars(
-        select(Payment)
-        .where(Payment.id == payment_id)
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    ).one()
-    return order, payment
+    return orders.lock(session, order_id), lock(session, payment_id)
 
 
 def cancel_unsent(session: Session, payment: Payment, *, why: str) -> None:
@@ -207,8 +213,19 @@ def cancel_unsent(session: Session, payment: Payment, *, why: str) -> None:
         who="system",
         why=why,
         ended_at=now(),
+        look_at=None,
     )
     signal_after_commit(session, f"payment:{payment.id}")
+
+
+def lock(session: Session, payment_id: int) -> Payment:
+    """The payment, locked after its order."""
+    return session.scalars(
+        select(Payment)
+        .where(Payment.id == payment_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    ).one()
 
 
 def note_attempt(session: Session, payment: Payment, failure: Failure) -> None:

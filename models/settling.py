@@ -1,11 +1,13 @@
 """Booking what a provider says of a payment, and what follows from it for the order."""
 
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 import settings
-from models import journal, orders, payment, sealed
+from models import journal, looking, orders, payment, refund, sealed
 from models.intents import PaymentSnapshot
 from models.orders import Order
 from models.payment import FINAL, STATES, Payment
@@ -14,6 +16,8 @@ from models.session import now, signal_after_commit
 Witness = Literal["answer", "event", "look"]
 """How we know: the answer to a create call, which may be a replay, an event, or a fresh look."""
 
+# If the provider does not say when it ends; Stripe's shortest, for cards (docs.stripe.com).
+_AUTHORISATION = timedelta(days=7)
 _RANK = {
     state: rank
     for rank, state in enumerate(
@@ -75,7 +79,9 @@ def _advance(
     session: Session, order: Order, row: Payment, snapshot: PaymentSnapshot, witness: Witness
 ) -> None:
     is_final = snapshot.state in FINAL
-    ending: dict[str, Any] = {"ended_at": now(), "client_secret": None} if is_final else {}
+    ending: dict[str, Any] = looking.soon()
+    if is_final:
+        ending = {"ended_at": now(), "client_secret": None, **looking.no_more()}
     journal.move(
         session,
         row,
@@ -87,16 +93,36 @@ def _advance(
         raw_response=dict(snapshot.raw),
         **ending,
     )
-    if row.state == "succeeded":
+    if row.state == "authorised":
+        _authorised(session, order, row, snapshot)
+    elif row.state == "succeeded":
         _settle(session, order, row)
     elif is_final and order.closing is not None:
         orders.end_closing(session, order, who="system", why="its payment is closed")
 
 
+def _authorised(session: Session, order: Order, row: Payment, snapshot: PaymentSnapshot) -> None:
+    """Keep the goods for as long as the money is reserved; staff capture it before that."""
+    row.capture_before = snapshot.capture_before or _default_deadline(session)
+    orders.extend_until(
+        session, order, row.capture_before, who=row.provider, why="money is reserved for it"
+    )
+
+
+def _default_deadline(session: Session) -> datetime:
+    return session.execute(select(now() + _AUTHORISATION)).scalar_one()
+
+
 def _settle(session: Session, order: Order, row: Payment) -> None:
+    """Let the payment pay its order; if that is not to be, give the money back, once."""
     if orders.pay(session, order, who=row.provider, why=f"payment {row.id} succeeded"):
         row.settles = True
-    else:
-        orders.flag_for_review(
-            session, order, who=row.provider, why=f"payment {row.id} is money too much"
-        )
+        return
+    origin, why = "surplus", "the order was paid already"
+    if order.state != "paid":
+        origin, why = "late", "it came after the order had ended, and its goods are gone"
+    session.flush()
+    try:
+        refund.request(session, row.id, origin=origin, who="system", why=why)
+    except refund.DisputedError:
+        orders.flag_for_review(session, order, who="system", why=f"payment {row.id}: {why}")

@@ -77,6 +77,10 @@ class Reservation(Base):
         UniqueConstraint("order_id", "item_id"),
         CheckConstraint("quantity > 0", name="quantity_positive"),
         CheckConstraint("state IN ('active', 'taken', 'released')", name="state"),
+        CheckConstraint(
+            "0 <= put_back AND put_back <= CASE WHEN state = 'taken' THEN quantity ELSE 0 END",
+            name="put_back_of_taken",
+        ),
         Index("ix_reservation_active", "item_id", postgresql_where=text("state = 'active'")),
     )
 
@@ -85,6 +89,8 @@ class Reservation(Base):
     item_id: Mapped[int] = mapped_column(ForeignKey("stock_item.id"))
     quantity: Mapped[int]
     state: Mapped[str] = mapped_column(default="active")
+    put_back: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Units that were taken and have come back."""
 
 
 class StockMovement(Base):
@@ -231,13 +237,18 @@ SELECT count(*) FROM changed
 """).bindparams(bindparam("taken", type_=BigInteger))  # noqa: S608
 
 
+def lock(session: Session, item_ids: Sequence[int]) -> None:
+    """Lock these items in the order that all locks are taken in."""
+    session.execute(_LOCK, {"item_ids": item_ids})
+
+
 def hold(session: Session, order_id: int, wanted: Mapping[int, int], *, who: str) -> None:
     """Hold `wanted` units by item id, or raise `OutOfStockError` and hold nothing.
 
     `stock - held` cannot pass below zero and a unique piece is held by one order at most.
     """
     item_ids = sorted(wanted)
-    session.execute(_LOCK, {"item_ids": item_ids})
+    lock(session, item_ids)
     held = session.execute(
         _HOLD,
         {

@@ -1,13 +1,16 @@
 """Every table, imported for Alembic."""
 
 from models import (
+    dispute,
     idempotency,
     job,
     journal,
+    looking,
     notification,
     orders,
     payment,
     periodic,
+    refund,
     retention,
     session,
     stock,
@@ -19,14 +22,17 @@ from models.base import Base
 
 __all__ = [
     "Base",
+    "dispute",
     "finding",
     "idempotency",
     "job",
     "journal",
+    "looking",
     "notification",
     "orders",
     "payment",
     "periodic",
+    "refund",
     "retention",
     "session",
     "stock",
