@@ -23,7 +23,7 @@ from models.kinds import Kind, Retry
 from models.lease import renew
 from models.session import at_once, transaction
 from tasks import sight, worker
-from tasks.breaker import Breaker, PeerDownError
+from tasks.breaker import NotNowError, Peer
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class Work:
             ledger.end(session, self._lease, "done", "done")
         self.outcome = "done"
 
-    def outside(self, peer: Breaker, function: Callable[..., T], *arguments: Any) -> T:
+    def outside(self, peer: Peer, function: Callable[..., T], *arguments: Any) -> T:
         """Call the outside world, if enough of the lease is left to record what it answers.
 
         Raises what `function` raises; without calling it, the job is handed back.
@@ -71,7 +71,7 @@ class Work:
         patience = settings.current().job_lease_seconds * _LEASE_SHARE_BEFORE_CALLS
         if time.monotonic() > self._claimed_at + patience:
             raise LeaseShortError("too little of the lease is left for a call")
-        return peer.call(lambda: function(*arguments))
+        return peer.call(function, *arguments)
 
     def renew(self) -> None:
         """Begin the lease anew, in work that is long; raises `LeaseLostError`."""
@@ -173,7 +173,7 @@ def _do(work: Work, lease: Lease) -> None:
 
 
 def _fail(work: Work, lease: Lease, kind: Kind, error: Exception) -> None:
-    if isinstance(error, PeerDownError):
+    if isinstance(error, NotNowError):
         work.hand_back(error, error.pause)
     elif isinstance(error, LeaseShortError):
         work.hand_back(error, 0)

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -16,12 +16,26 @@ _FAILURES_TO_OPEN = 5
 logger = logging.getLogger(__name__)
 
 
-class PeerDownError(Exception):
+class NotNowError(Exception):
+    """A peer is not to be asked now: nothing happened, and `pause` seconds from now it may."""
+
+    def __init__(self, why: str, pause: float) -> None:
+        super().__init__(why)
+        self.pause = pause
+
+
+class PeerDownError(NotNowError):
     """The peer did not answer lately; nothing was asked of it now."""
 
     def __init__(self, peer: str, pause: float) -> None:
-        super().__init__(f"{peer} does not answer")
-        self.pause = pause
+        super().__init__(f"{peer} does not answer", pause)
+
+
+class Peer(Protocol):
+    """Whom a job speaks to: asked when it is to be asked."""
+
+    def call(self, function: Callable[..., T], *arguments: Any) -> T:
+        """What `function` returns or raises, or `NotNowError` if nothing happened."""
 
 
 class Breaker:
@@ -42,11 +56,11 @@ class Breaker:
         self._open_until = 0.0
         self._lock = threading.Lock()
 
-    def call(self, function: Callable[[], T]) -> T:
+    def call(self, function: Callable[..., T], *arguments: Any) -> T:
         """What `function` returns or raises, or `PeerDownError` without calling it."""
         self._enter()
         try:
-            answer = function()
+            answer = function(*arguments)
         except self._failures:
             self._failed()
             raise
