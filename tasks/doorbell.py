@@ -4,13 +4,16 @@ Ringing is a favour, never a promise. It is bounded, it never raises, and while 
 not answer it costs nothing: the relay rings again for whatever was missed.
 """
 
+import base64
+import json
 import logging
 import time
-from collections.abc import Sequence
+import uuid
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from celery import Celery
-from kombu.connection import Connection
-from kombu.pools import ProducerPool
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -24,13 +27,15 @@ _PAUSE_AFTER_FAILURE = 5.0
 
 FAILURES = Counter("orders_doorbell_failures", "Times that the broker did not hear the doorbell.")
 
+_PROPERTIES = {"reply_to": "", "delivery_mode": 2, "priority": 0, "body_encoding": "base64"}
+
 logger = logging.getLogger(__name__)
 
 
-def redis_client(timeout: float = _TIMEOUT) -> "Redis":
-    """A client of the shared Redis that fails fast instead of trying again."""
+def redis_client(timeout: float = _TIMEOUT, url: str | None = None) -> "Redis":
+    """A client of the shared Redis, or of that at `url`: it fails fast and never tries again."""
     return Redis.from_url(
-        settings.current().redis_url,
+        url or settings.current().redis_url,
         socket_timeout=timeout,
         socket_connect_timeout=timeout,
         retry=Retry(NoBackoff(), 0),
@@ -43,10 +48,20 @@ def channel(name: str) -> str:
     return f"{settings.current().redis_prefix}{name}"
 
 
+class _Form(NamedTuple):
+    """What all messages of one kind have in common, and where they go."""
+
+    key: str
+    headers: Mapping[str, Any]
+    properties: Mapping[str, Any]
+    rest_of_body: Sequence[Any]
+
+
 class Doorbell:
     def __init__(self, app: Celery) -> None:
         self._app = app
-        self._producers: ProducerPool | None = None
+        self._forms: dict[str, _Form] = {}
+        self._broker: Redis | None = None
         self._redis: Redis | None = None
         self._silent_until = 0.0
 
@@ -70,22 +85,32 @@ class Doorbell:
 
     def forget(self) -> None:
         """Drop all connections, as after a fork or a failure."""
-        self._producers = self._redis = None
+        self._broker = self._redis = None
 
     def _ring(self, jobs: Sequence[Rung]) -> None:
         if not jobs:
             return
-        if self._producers is None:
-            self._producers = ProducerPool(_connection().Pool(limit=10), limit=10)
-        with self._producers.acquire(block=True, timeout=_TIMEOUT) as producer:
-            for rung in jobs:
-                self._app.send_task(
-                    rung.kind,
-                    args=[rung.job_id],
-                    producer=producer,
-                    retry=False,
-                    ignore_result=True,
-                )
+        if self._broker is None:
+            self._broker = redis_client(url=settings.current().celery_broker_url)
+        messages = defaultdict(list)
+        for rung in jobs:
+            form = self._form(rung.kind)
+            messages[form.key].append(_message(form, rung.job_id))
+        for key, waiting in messages.items():
+            self._broker.lpush(key, *waiting)
+
+    def _form(self, kind: str) -> _Form:
+        """The form of a kind's messages, as Celery itself routes and shapes them."""
+        if kind not in self._forms:
+            queue = self._app.amqp.router.route({}, kind)["queue"].name
+            task = self._app.amqp.as_task_v2("", kind, args=[], ignore_result=True)
+            self._forms[kind] = _Form(
+                key=f"{settings.current().redis_prefix}{queue}",
+                headers=task.headers,
+                properties=_PROPERTIES | {"delivery_info": {"exchange": "", "routing_key": queue}},
+                rest_of_body=task.body[1:],
+            )
+        return self._forms[kind]
 
     def _signal(self, signals: Sequence[str]) -> None:
         if not signals:
@@ -96,20 +121,17 @@ class Doorbell:
             self._redis.publish(channel(name), b"")
 
 
-def _connection() -> Connection:
-    chosen = settings.current()
-    return Connection(
-        chosen.celery_broker_url,
-        connect_timeout=_TIMEOUT,
-        transport_options={
-            "socket_timeout": _TIMEOUT,
-            "socket_connect_timeout": _TIMEOUT,
-            "retry_on_timeout": False,
-            "max_retries": 0,
-            "interval_start": 0,
-            "interval_step": 0,
-            "interval_max": 0,
-            "global_keyprefix": chosen.redis_prefix,
-            "client_name": "orders-bell",
-        },
+def _message(form: _Form, job_id: int) -> str:
+    """A task's message as kombu's Redis transport writes it into a queue."""
+    number = str(uuid.uuid4())
+    body = json.dumps([[job_id], *form.rest_of_body])
+    varying = {"id": number, "root_id": number, "argsrepr": f"[{job_id}]"}
+    return json.dumps(
+        {
+            "body": base64.b64encode(body.encode()).decode(),
+            "content-type": "application/json",
+            "content-encoding": "utf-8",
+            "headers": {**form.headers, **varying},
+            "properties": {**form.properties, "correlation_id": number, "delivery_tag": number},
+        }
     )

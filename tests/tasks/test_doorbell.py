@@ -1,10 +1,13 @@
 """The doorbell: it rings real brokers, and no broker's trouble reaches a commit."""
 
+import json
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from kombu.connection import Connection
+from redis import Redis
 from sqlalchemy import text
 
 import settings
@@ -117,12 +120,58 @@ def test_a_change_is_told_to_whoever_listens_for_its_row(bell: Doorbell) -> None
     assert (told["channel"].decode(), told["data"]) == (channel("payment:7"), b"")
 
 
+def test_a_ring_is_the_message_that_celery_itself_would_send(bell: Doorbell) -> None:
+    with redis_client(timeout=10) as redis:
+        key = f"{settings.current().redis_prefix}payments"
+        redis.delete(key)
+        bell([Rung(7, "payments.refresh")], [])
+        with Connection(
+            settings.current().celery_broker_url,
+            transport_options={"global_keyprefix": settings.current().redis_prefix},
+        ) as connection:
+            tasks.app.send_task(
+                "payments.refresh", args=[7], ignore_result=True, connection=connection
+            )
+        celerys, ours = (json.loads(message) for message in redis.lrange(key, 0, -1))
+        redis.delete(key)
+    for message in (celerys, ours):
+        ids = [message["headers"].pop(name) for name in ("id", "root_id")]
+        assert message["properties"].pop("correlation_id") == ids[0] == ids[1]
+        assert message["properties"].pop("delivery_tag")
+        message["properties"].pop("reply_to")  # nobody waits for an answer
+    assert ours == celerys
+
+
+def test_many_jobs_are_rung_for_in_their_order_with_one_call_a_queue(
+    monkeypatch: pytest.MonkeyPatch, bell: Doorbell
+) -> None:
+    calls: list[str] = []
+    push = Redis.lpush
+
+    def counted(client: Redis, key: str, *messages: str) -> object:
+        calls.append(key)
+        return push(client, key, *messages)
+
+    monkeypatch.setattr(Redis, "lpush", counted)
+    prefix = settings.current().redis_prefix
+    with redis_client(timeout=10) as redis:
+        redis.delete(f"{prefix}payments", f"{prefix}mail")
+        bell([Rung(number, jobs.TRIAL) for number in range(5)], [])
+        bell([Rung(5, jobs.TRIAL), Rung(6, "notifications.send")], [])
+        taken = [redis.rpop(f"{prefix}payments") for _ in range(6)]
+        redis.delete(f"{prefix}mail")
+    assert [json.loads(each)["headers"]["argsrepr"] for each in taken] == [
+        f"[{number}]" for number in range(6)
+    ]
+    assert calls == [f"{prefix}payments", f"{prefix}payments", f"{prefix}mail"]
+
+
 def test_after_a_fork_no_connection_is_shared(bell: Doorbell) -> None:
     jobs.stage()
     bell([], ["payment:7"])
-    before = (bell._producers, bell._redis)
+    before = (bell._broker, bell._redis)
     assert None not in before
     bell.forget()
     bell([Rung(1, jobs.TRIAL)], ["payment:7"])
-    assert bell._producers is not before[0]
+    assert bell._broker is not before[0]
     assert bell._redis is not before[1]
