@@ -61,6 +61,10 @@ beat_schedule = {
         "task": "reservations.sweep",
         "schedule": timedelta(seconds=_settings.sweep_period_seconds),
     },
+    "janitor": {
+        "task": "janitor.sweep",
+        "schedule": timedelta(seconds=max(1, _settings.janitor_seconds // 2)),
+    },
     "audit": {
         "task": "audit.run",
         "schedule": timedelta(seconds=_settings.audit_period_seconds),

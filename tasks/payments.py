@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
-from models import asking, settling
-from models import job as ledger
+from models import asking, looking, settling
+from models.intents import PaymentRequest, PaymentSnapshot
 from models.kinds import Retry
 from models.payment import FINAL, UNANSWERED
 from models.session import transaction
@@ -30,6 +30,10 @@ def _not_closed(session: Session, error: Exception, payment_id: int) -> None:
     asking.leave_to_a_person(session, payment_id, why=str(error))
 
 
+def _not_captured(session: Session, error: Exception, payment_id: int) -> None:
+    asking.leave_to_a_person(session, payment_id, why=f"it could not be captured: {error}")
+
+
 @job(
     "payments.create_intent",
     retry=Retry(attempts=100, permanent=(Rejected,)),
@@ -49,25 +53,41 @@ def create_intent(work: Work, payment_id: int) -> None:
     with work.finish() as session:
         row = settling.record(session, payment_id, snapshot, witness="answer")
         if row.state in UNANSWERED:  # an end that an answer alone does not prove
-            ledger.stage(
-                session,
-                "payments.refresh",
-                key=f"refresh:{payment_id}:answer",
-                order_id=row.order_id,
-                payment_id=payment_id,
-            )
+            looking.stage(session, row, "payment")
     return None
 
 
 @job("payments.refresh", retry=Retry(attempts=50))
 def refresh(work: Work, payment_id: int) -> None:
-    """Look at the payment at its provider and book what is seen."""
+    """Look at the payment at its provider, by our mark if it was not named yet, and book it."""
     with transaction() as session:
         request = asking.to_look_at(session, payment_id)
     if request is None:
-        return work.skip("the provider does not know it yet")
+        return work.skip("the provider was never asked for it")
+    snapshot = _look(work, request)
+    if snapshot is None:
+        return work.skip("the provider does not find it yet")
+    with work.finish() as session:
+        settling.record(session, payment_id, snapshot, witness="look")
+    return None
+
+
+def _look(work: Work, request: PaymentRequest) -> PaymentSnapshot | None:
     peer, provider = peers.provider(request.provider), registry.get(request.provider)
-    snapshot = work.outside(peer, provider.fetch, request)
+    if request.provider_payment_id is None:
+        return work.outside(peer, provider.find, request)
+    return work.outside(peer, provider.fetch, request)
+
+
+@job("payments.capture", retry=Retry(attempts=100, permanent=(Rejected,)), exhausted=_not_captured)
+def capture(work: Work, payment_id: int) -> None:
+    """Take the money that is reserved, whole. Running it twice takes nothing more."""
+    with transaction() as session:
+        request = asking.to_capture(session, payment_id)
+    if request is None:
+        return work.skip("there is nothing to capture")
+    peer, provider = peers.provider(request.provider), registry.get(request.provider)
+    snapshot = work.outside(peer, provider.capture, request)
     with work.finish() as session:
         settling.record(session, payment_id, snapshot, witness="look")
     return None

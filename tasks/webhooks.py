@@ -3,9 +3,18 @@
 from sqlalchemy.orm import Session
 from structlog.contextvars import bind_contextvars
 
-from models import job as ledger
-from models import matching, payment, settling, webhook_event
+from models import (
+    asking,
+    dispute,
+    looking,
+    matching,
+    payment,
+    refunding,
+    settling,
+    webhook_event,
+)
 from models.kinds import Retry
+from models.payment import Payment
 from models.session import transaction
 from providers import registry
 from providers.base import ProviderEvent
@@ -28,44 +37,55 @@ def apply(work: Work, event_row_id: int) -> None:
             payment_id = _match(session, stored.provider, event)
     if event is None:
         return work.skip("applied already")
-    if event.payment is None:
+    if not _tells_something(event):
         return _end(work, event_row_id, "ignored", f"{event.type} changes nothing here")
     if payment_id is None and event.marked_payment_id is None:
         return _end(work, event_row_id, "ignored", "no payment of this shop")
     if payment_id is None:
         return _park(work, event_row_id)
     with work.finish() as session:
-        _book(session, event_row_id, payment_id, event)
+        row = payment.lock_with_order(session, payment_id)[1]
+        bind_contextvars(order_id=row.order_id, payment_id=payment_id)
+        _book(session, row, event)
+        webhook_event.end(
+            session, event_row_id, "applied", reason=event.type, order_id=row.order_id
+        )
     return None
 
 
+def _tells_something(event: ProviderEvent) -> bool:
+    told = (event.payment, event.refund, event.dispute, event.attempt, event.looks, event.warning)
+    return event.provider_payment_id is not None and any(told)
+
+
 def _match(session: Session, provider: str, event: ProviderEvent) -> int | None:
-    if event.payment is None:
+    if event.provider_payment_id is None:
         return None
     return matching.match(
         session,
         provider,
-        event.payment.provider_payment_id,
+        event.provider_payment_id,
         event.idempotency_key,
         event.marked_payment_id,
     )
 
 
-def _book(session: Session, event_row_id: int, payment_id: int, event: ProviderEvent) -> None:
-    if event.payment is None:
-        return
-    _, row = payment.lock_with_order(session, payment_id)
-    bind_contextvars(order_id=row.order_id, payment_id=payment_id)
-    if settling.could_lower(row, event.payment):
-        ledger.stage(
-            session,
-            "payments.refresh",
-            key=f"refresh:{payment_id}:event:{event_row_id}",
-            order_id=row.order_id,
-            payment_id=payment_id,
-        )
-    settling.record(session, payment_id, event.payment, witness="event")
-    webhook_event.end(session, event_row_id, "applied", reason=event.type, order_id=row.order_id)
+def _book(session: Session, row: Payment, event: ProviderEvent) -> None:
+    """Book what an event alone may be believed about; have a look staged for the rest."""
+    for subject in event.looks:
+        looking.stage(session, row, subject)
+    if event.attempt is not None:
+        payment.note_attempt(session, row, event.attempt)
+    if event.dispute is not None and dispute.is_news(session, row.provider, event.dispute):
+        looking.stage(session, row, "disputes")
+    if event.warning is not None:
+        asking.leave_to_a_person(session, row.id, why=event.warning)
+    if event.refund is not None:
+        refunding.book(session, row.id, event.refund, key=event.idempotency_key, is_fresh=False)
+    if event.payment is not None:
+        if settling.could_lower(row, event.payment):
+            looking.stage(session, row, "payment")
+        settling.record(session, row.id, event.payment, witness="event")
 
 
 def _end(work: Work, event_row_id: int, state: str, reason: str) -> None:
