@@ -1,16 +1,22 @@
 """Stripe, by its official SDK: one pinned API version, our own keys, no retries of its own."""
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
 
 import orjson
 import stripe
 
-from models.intents import ListedPayment, PaymentRequest, PaymentSnapshot
-from providers import stripe_objects
+from models.intents import (
+    DisputeSnapshot,
+    ListedPayment,
+    PaymentRequest,
+    PaymentSnapshot,
+    RefundRequest,
+    RefundSnapshot,
+)
+from providers import stripe_objects, stripe_signature
 from providers.base import (
     InvalidSignature,
     MalformedEvent,
@@ -21,14 +27,21 @@ from providers.base import (
 )
 from providers.deadline import Deadline
 from providers.metrics import measured
+from providers.stripe_events import EventReader
+from providers.stripe_money import MINIMUM_MINOR, to_stripe
 from settings import Settings
 
 API_VERSION = "2026-10-28.endive"
 _CONNECT_SECONDS = 3
 _PAGE_SIZE = 100  # the most that Stripe gives
-_SIGNATURE_TOLERANCE_SECONDS = 300
-# Stripe may forget a key when it is 24 hours old; a repetition would then be a new payment.
-_KEY_MEMORY_SECONDS = 23 * 3600
+# Stripe may forget a key when it is 24 hours old (docs.stripe.com/idempotency); a repetition
+# would then be a new payment. What was opened just before may take its search an hour to find
+# (docs.stripe.com/search), and the clocks and the call take some time: two hours are neither.
+_KEY_PROTECTS = timedelta(hours=22)
+_KEY_IS_FORGOTTEN = timedelta(hours=24)
+_WITH_CHARGE = ["latest_charge"]
+
+T = TypeVar("T")
 
 
 class Stripe:
@@ -39,64 +52,141 @@ class Stripe:
         self._settings = settings
         self._deadline = Deadline(seconds, threads=settings.worker_threads * 2)
         self._mark = f"orders-{settings.instance}"
-        self._client = stripe.StripeClient(
+        self._events = EventReader(
+            mark=self._mark, is_live=settings.is_production, account=settings.stripe_account
+        )
+        self._api = stripe.StripeClient(
             settings.stripe_secret_key or "unset",
             stripe_version=API_VERSION,
             base_addresses={"api": settings.stripe_api_base},
             http_client=stripe.RequestsClient(timeout=(_CONNECT_SECONDS, seconds)),
             max_network_retries=0,
-        )
-        self._intents = self._client.v1.payment_intents
+        ).v1
 
     @property
     def minimum_minor(self) -> Mapping[str, int]:
-        return stripe_objects.MINIMUM_MINOR
+        return MINIMUM_MINOR
 
     @property
     def publishable_key(self) -> str | None:
         return self._settings.stripe_publishable_key or None
 
     def create(self, request: PaymentRequest) -> PaymentSnapshot:
-        if request.age.total_seconds() > _KEY_MEMORY_SECONDS:
-            found = self._find(request)
-            if found is not None:
-                return found
-        return self._call(
-            "create",
-            lambda: self._intents.create(
-                {
-                    "amount": stripe_objects.to_stripe(request.amount_minor, request.currency),
-                    "currency": request.currency.lower(),
-                    "automatic_payment_methods": {"enabled": True},
-                    "description": f"Order {request.order_number}",
-                    "metadata": {
-                        "app": self._mark,
-                        "order_id": str(request.order_id),
-                        "payment_id": str(request.payment_id),
-                    },
-                },
-                {"idempotency_key": request.key},
-            ),
-        )
+        return _once(request, lambda: self.find(request), lambda: self._create(request))
+
+    def _create(self, request: PaymentRequest) -> PaymentSnapshot:
+        params: Any = {
+            "amount": to_stripe(request.amount_minor, request.currency),
+            "currency": request.currency.lower(),
+            "automatic_payment_methods": {"enabled": True},
+            "description": f"Order {request.order_number}",
+            "metadata": {
+                "app": self._mark,
+                "order_id": str(request.order_id),
+                "payment_id": str(request.payment_id),
+            },
+        }
+        if self._settings.payment_capture == "manual":
+            params["capture_method"] = "manual"
+        intents = self._api.payment_intents
+        options: Any = {"idempotency_key": request.key}
+        return stripe_objects.payment(self._call("create", lambda: intents.create(params, options)))
 
     def fetch(self, request: PaymentRequest) -> PaymentSnapshot:
-        return self._call("fetch", lambda: self._intents.retrieve(_id(request)))
+        payment_id = _id(request)
+        intents = self._api.payment_intents
+        return stripe_objects.payment(
+            self._call("fetch", lambda: intents.retrieve(payment_id, {"expand": _WITH_CHARGE}))
+        )
 
     def close(self, request: PaymentRequest) -> PaymentSnapshot:
+        payment_id, intents = _id(request), self._api.payment_intents
         try:
-            return self._call(
-                "close",
-                lambda: self._intents.cancel(
-                    _id(request),
-                    {"cancellation_reason": "abandoned"},
-                ),
+            return stripe_objects.payment(
+                self._call(
+                    "close",
+                    lambda: intents.cancel(payment_id, {"cancellation_reason": "abandoned"}),
+                )
             )
         except Rejected:  # it cannot be cancelled as it is: see how it is
             return self.fetch(request)
 
+    def find(self, request: PaymentRequest) -> PaymentSnapshot | None:
+        query = f"metadata['payment_id']:'{request.payment_id}' AND metadata['app']:'{self._mark}'"
+        params: Any = {"query": query, "limit": 1, "expand": ["data.latest_charge"]}
+        intents = self._api.payment_intents
+        found = self._call("search", lambda: intents.search(params))["data"]
+        return stripe_objects.payment(found[0]) if found else None
+
+    def capture(self, request: PaymentRequest) -> PaymentSnapshot:
+        payment_id, intents = _id(request), self._api.payment_intents
+        options: Any = {"idempotency_key": f"{request.key}-capture"}
+        try:
+            return stripe_objects.payment(
+                self._call("capture", lambda: intents.capture(payment_id, {}, options))
+            )
+        except (Rejected, OutcomeUnknown):  # it may be captured already, or be gone
+            seen = self.fetch(request)
+            if seen.state == "authorised":
+                raise
+            return seen
+
+    def refund(self, request: RefundRequest) -> RefundSnapshot:
+        return _once(request, lambda: self._find_refund(request), lambda: self._refund(request))
+
+    def _refund(self, request: RefundRequest) -> RefundSnapshot:
+        params: Any = {
+            "payment_intent": request.provider_payment_id,
+            "amount": to_stripe(request.amount_minor, request.currency),
+            "metadata": {
+                "app": self._mark,
+                "order_id": str(request.order_id),
+                "payment_id": str(request.payment_id),
+                "refund_id": str(request.refund_id),
+            },
+        }
+        if request.reason:
+            params["reason"] = request.reason
+        options: Any = {"idempotency_key": request.key}
+        made = self._call("refund", lambda: self._api.refunds.create(params, options))
+        return stripe_objects.refund(made, self._mark)
+
+    def _find_refund(self, request: RefundRequest) -> RefundSnapshot | None:
+        ours = (
+            each
+            for each in self.refunds_of(request.provider_payment_id)
+            if each.marked_refund_id == request.refund_id
+        )
+        return next(ours, None)
+
+    def refunds_of(self, provider_payment_id: str) -> list[RefundSnapshot]:
+        bounds = {"payment_intent": provider_payment_id}
+        found = self._pages("list_refunds", self._api.refunds.list, bounds)
+        return [stripe_objects.refund(each, self._mark) for each in found]
+
+    def fetch_refund(self, provider_refund_id: str) -> RefundSnapshot:
+        seen = self._call("fetch_refund", lambda: self._api.refunds.retrieve(provider_refund_id))
+        return stripe_objects.refund(seen, self._mark)
+
+    def disputes_of(self, provider_payment_id: str) -> list[DisputeSnapshot]:
+        bounds = {"payment_intent": provider_payment_id}
+        found = self._pages("list_disputes", self._api.disputes.list, bounds)
+        return [stripe_objects.dispute(each) for each in found]
+
+    def list_since(self, since: datetime) -> Iterator[ListedPayment]:
+        bounds = {"created": {"gte": int(since.timestamp())}}
+        for intent in self._pages("list", self._api.payment_intents.list, bounds):
+            if ours := stripe_objects.listed(intent, self._mark):
+                yield ours
+
+    def refunds_since(self, since: datetime) -> Iterator[RefundSnapshot]:
+        bounds = {"created": {"gte": int(since.timestamp())}}
+        for refund in self._pages("list_refunds", self._api.refunds.list, bounds):
+            yield stripe_objects.refund(refund, self._mark)
+
     def parse_webhook(self, body: bytes, headers: Mapping[str, str]) -> ProviderEvent:
         signature = headers.get("Stripe-Signature", "")
-        if not any(_is_signed(body, signature, s) for s in self._settings.stripe_webhook_secret):
+        if not stripe_signature.is_signed(body, signature, self._settings.stripe_webhook_secret):
             raise InvalidSignature("no signature of ours fits this body, now")
         try:
             return self.read_event(orjson.loads(body))  # strict: what it reads can be stored
@@ -104,40 +194,41 @@ class Stripe:
             raise MalformedEvent(str(error)) from error
 
     def read_event(self, body: Mapping[str, Any]) -> ProviderEvent:
-        return stripe_objects.event(
-            body,
-            mark=self._mark,
-            is_live=self._settings.is_production,
-            account=self._settings.stripe_account,
-        )
+        return self._events.read(body)
 
-    def list_since(self, since: datetime) -> Iterator[ListedPayment]:
-        bounds: Any = {"limit": _PAGE_SIZE, "created": {"gte": int(since.timestamp())}}
-        while page := self._page(bounds):
-            yield from filter(None, (stripe_objects.listed(each, self._mark) for each in page))
-            bounds = {**bounds, "starting_after": page[-1]["id"]}
+    def _pages(
+        self, name: str, list_: Callable[[Any], Any], bounds: Mapping[str, Any]
+    ) -> Iterator[dict[str, Any]]:
+        """All objects of a list, newest first, a call for each page."""
+        params = {"limit": _PAGE_SIZE, **bounds}
+        has_more = True
+        while has_more:
+            page = self._call(name, lambda: list_(params))  # noqa: B023 - called at once
+            yield from page["data"]
+            has_more = page["has_more"]
+            params = {**params, "starting_after": page["data"][-1]["id"]} if has_more else params
 
-    def _page(self, bounds: Any) -> list[dict[str, Any]]:
-        with measured("stripe", "list"), _translated():
-            page = self._deadline.call(lambda: self._intents.list(bounds))
-        return [intent.to_dict() for intent in page.data]
-
-    def _find(self, request: PaymentRequest) -> PaymentSnapshot | None:
-        mark = self._our_mark(request)
-        with measured("stripe", "search"), _translated():
-            found = self._deadline.call(
-                lambda: self._intents.search({"query": mark, "limit": 1})
-            ).data
-        return stripe_objects.snapshot(found[0].to_dict()) if found else None
-
-    def _our_mark(self, request: PaymentRequest) -> str:
-        payment_id = f"metadata['payment_id']:'{request.payment_id}'"
-        return f"{payment_id} AND metadata['app']:'{self._mark}'"
-
-    def _call(self, name: str, intent: Callable[[], stripe.PaymentIntent]) -> PaymentSnapshot:
+    def _call(self, name: str, function: Callable[[], Any]) -> dict[str, Any]:
+        """What Stripe answers."""
         with measured("stripe", name), _translated():
-            answer = self._deadline.call(intent)
-        return stripe_objects.snapshot(answer.to_dict())
+            answer: dict[str, Any] = self._deadline.call(function).to_dict()
+        return answer
+
+
+def _once(
+    request: PaymentRequest | RefundRequest, find: Callable[[], T | None], make: Callable[[], T]
+) -> T:
+    """What the request has made before, or else makes now; never two.
+
+    What may be there is looked for first: Stripe repeats even a 500 to a key that it remembers.
+    """
+    if request.is_unknown or request.age >= _KEY_PROTECTS:
+        found = find()
+        if found is not None:
+            return found
+    if _KEY_PROTECTS <= request.age < _KEY_IS_FORGOTTEN:
+        raise OutcomeUnknown("not found, and its key is about to be forgotten")
+    return make()
 
 
 def _id(request: PaymentRequest) -> str:
@@ -151,29 +242,15 @@ def _translated() -> Iterator[None]:
     """Raise what a call means instead of how the SDK says it."""
     try:
         yield
-    except stripe.RateLimitError as error:
-        raise RateLimited(str(error)) from error
+    except stripe.RateLimitError as error:  # also a `lock_timeout`: nothing was done
+        raise RateLimited(str(error), _retry_after(error)) from error
     except (stripe.APIError, stripe.APIConnectionError) as error:  # 409, 5xx, time-outs, resets
         raise OutcomeUnknown(str(error)) from error
     except stripe.StripeError as error:
-        raise Rejected(f"{type(error).__name__}: {error}") from error
+        raise Rejected(f"{error.code or type(error).__name__}: {error}") from error
 
 
-def _is_signed(body: bytes, signature: str, secret: str) -> bool:
-    if not signature.isascii():  # which the SDK cannot compare
-        return False
-    try:
-        payload = body.decode()
-        stripe.WebhookSignature.verify_header(
-            payload, signature, secret, tolerance=_SIGNATURE_TOLERANCE_SECONDS
-        )
-    except (UnicodeDecodeError, stripe.SignatureVerificationError):
-        return False
-    return not _is_from_the_future(signature)
-
-
-def _is_from_the_future(signature: str) -> bool:
-    """The SDK refuses old deliveries only; one dated ahead could be replayed for hours."""
-    fields = [part.split("=") for part in signature.split(",")]
-    signed_at = next(int(field[1]) for field in fields if field[0] == "t")  # as the SDK reads it
-    return signed_at > time.time() + _SIGNATURE_TOLERANCE_SECONDS
+def _retry_after(error: stripe.StripeError) -> float | None:
+    """The seconds that Stripe asks us to wait, if it does; the SDK no longer minds them."""
+    seconds = (error.headers or {}).get("Retry-After", "")
+    return float(seconds) if seconds.isdecimal() else None

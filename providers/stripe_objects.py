@@ -1,14 +1,27 @@
-"""Stripe's objects in our words: states, amounts, events. Pure translation, no calls."""
+"""Stripe's objects in our words. Pure translation, no calls."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from models.intents import Failure, ListedPayment, PaymentSnapshot, PaymentState
-from models.money import exponent
-from providers.base import MalformedEvent, OutcomeUnknown, ProviderEvent, Rejected
+from models.intents import (
+    DisputeSnapshot,
+    DisputeState,
+    Failure,
+    ListedPayment,
+    PaymentSnapshot,
+    PaymentState,
+    RefundSnapshot,
+    RefundState,
+)
+from providers.base import OutcomeUnknown
+from providers.stripe_kept import kept
+from providers.stripe_money import from_stripe
 
-_STATES: Mapping[str, PaymentState] = {
+Words = Mapping[str, Any]
+"""An object as Stripe wrote it."""
+
+_PAYMENT_STATES: Mapping[str, PaymentState] = {
     "requires_payment_method": "open",
     "requires_confirmation": "open",
     "requires_action": "requires_action",
@@ -17,58 +30,25 @@ _STATES: Mapping[str, PaymentState] = {
     "succeeded": "succeeded",
     "canceled": "cancelled",
 }
-
-# Stripe's exponents where they differ from ISO 4217 (docs.stripe.com/currencies): ISK and UGX
-# keep two decimals for compatibility, MGA has none.
-_EXPONENTS = {"ISK": 2, "UGX": 2, "MGA": 0}
-
-# The least charge (docs.stripe.com/currencies#minimum-and-maximum-charge-amounts), in ISO
-# minor units.
-MINIMUM_MINOR: Mapping[str, int] = {
-    "AED": 200, "AUD": 50, "BRL": 50, "CAD": 50, "CHF": 50, "CZK": 1500, "DKK": 250, "EUR": 50,
-    "GBP": 30, "HKD": 400, "HUF": 17500, "INR": 50, "JPY": 50, "MXN": 1000, "MYR": 200,
-    "NOK": 300, "NZD": 50, "PLN": 200, "RON": 200, "SEK": 300, "SGD": 50, "THB": 1000, "USD": 50,
-}  # fmt: skip
-
-# `next_action` leads a browser on, by addresses that carry a client secret.
-_UNREADABLE = (
-    LookupError,
-    TypeError,
-    AttributeError,
-    ValueError,
-    ArithmeticError,
-    OutcomeUnknown,
-)
-_SECRETS = frozenset({"client_secret", "next_action"})
-_PERSONAL = frozenset(
-    {"billing_details", "shipping", "receipt_email", "customer_details", "payment_method_details"}
-)
+_REFUND_STATES: Mapping[str, RefundState] = {
+    "pending": "pending",
+    "requires_action": "pending",
+    "succeeded": "succeeded",
+    "failed": "failed",
+    "canceled": "cancelled",
+}
+# Whatever else Stripe calls it, money is at stake and somebody may have to answer: it is open.
+_ENDED_DISPUTES: Mapping[str, DisputeState] = {
+    "won": "won",
+    "lost": "lost",
+    "warning_closed": "closed",
+    "prevented": "closed",
+}
 
 
-def to_stripe(amount_minor: int, currency: str) -> int:
-    """An amount in the units Stripe counts in; raises `Rejected` if it cannot be said in them."""
-    shift = _EXPONENTS.get(currency, exponent(currency)) - exponent(currency)
-    if shift >= 0:
-        return amount_minor * _power(shift)
-    whole, rest = divmod(amount_minor, _power(-shift))
-    if rest:
-        raise Rejected(f"Stripe takes {currency} in whole units only")
-    return whole
-
-
-def from_stripe(amount: int, currency: str) -> int:
-    """An amount of Stripe's in our minor units."""
-    shift = exponent(currency) - _EXPONENTS.get(currency, exponent(currency))
-    return amount * _power(shift) if shift >= 0 else amount // _power(-shift)
-
-
-def _power(digits: int) -> int:
-    return int(10**digits)
-
-
-def snapshot(intent: Mapping[str, Any]) -> PaymentSnapshot:
-    """A payment intent as a snapshot; `OutcomeUnknown` for a status nobody has heard of."""
-    state = _STATES.get(intent["status"])
+def payment(intent: Words) -> PaymentSnapshot:
+    """A payment intent; `OutcomeUnknown` for a status nobody has heard of."""
+    state = _PAYMENT_STATES.get(intent["status"])
     if state is None:
         raise OutcomeUnknown(f"unknown payment intent status {intent['status']!r}")
     currency = intent["currency"].upper()
@@ -80,21 +60,22 @@ def snapshot(intent: Mapping[str, Any]) -> PaymentSnapshot:
         currency=currency,
         is_live=intent["livemode"],
         client_secret=intent.get("client_secret"),
-        failure=_failure(intent.get("last_payment_error")),
-        raw=scrubbed(intent),
+        failure=_last_failure(intent.get("last_payment_error")),
+        capture_before=_capture_before(intent.get("latest_charge")),
+        raw=kept(intent),
     )
 
 
-def listed(intent: Mapping[str, Any], mark: str) -> ListedPayment | None:
+def listed(intent: Words, mark: str) -> ListedPayment | None:
     """An intent of a list; None if it does not bear our mark."""
-    payment_id = _marked(intent.get("metadata") or {}, mark)
+    payment_id = marked(intent, mark, "payment_id")
     if payment_id is None:
         return None
-    seen = snapshot(intent)
+    seen = payment(intent)
     return ListedPayment(
         payment_id=payment_id,
         provider_payment_id=seen.provider_payment_id,
-        created_at=datetime.fromtimestamp(intent["created"], UTC),
+        created_at=moment(intent["created"]),
         state=seen.state,
         amount_minor=seen.amount_minor,
         received_minor=seen.received_minor,
@@ -102,78 +83,88 @@ def listed(intent: Mapping[str, Any], mark: str) -> ListedPayment | None:
     )
 
 
-def _failure(error: Mapping[str, Any] | None) -> Failure | None:
+def refund(refund: Words, mark: str) -> RefundSnapshot:
+    """A refund; `OutcomeUnknown` for a status nobody has heard of."""
+    state = _REFUND_STATES.get(refund["status"])
+    if state is None:
+        raise OutcomeUnknown(f"unknown refund status {refund['status']!r}")
+    currency = refund["currency"].upper()
+    return RefundSnapshot(
+        provider_refund_id=refund["id"],
+        provider_payment_id=link(refund.get("payment_intent")),
+        marked_refund_id=marked(refund, mark, "refund_id"),
+        state=state,
+        amount_minor=from_stripe(refund["amount"], currency),
+        currency=currency,
+        created_at=moment(refund["created"]),
+        reason=refund.get("reason"),
+        failure=refund.get("failure_reason"),
+        raw=kept(refund),
+    )
+
+
+def dispute(dispute: Words) -> DisputeSnapshot:
+    """A dispute or an inquiry before one."""
+    currency = dispute["currency"].upper()
+    due_by = (dispute.get("evidence_details") or {}).get("due_by")
+    return DisputeSnapshot(
+        provider_dispute_id=dispute["id"],
+        provider_payment_id=link(dispute.get("payment_intent")),
+        state=_ENDED_DISPUTES.get(dispute["status"], "open"),
+        status=dispute["status"],
+        reason=dispute["reason"],
+        amount_minor=from_stripe(dispute["amount"], currency),
+        currency=currency,
+        is_refundable=dispute["is_charge_refundable"],
+        due_by=moment(due_by) if due_by else None,
+        created_at=moment(dispute["created"]),
+        raw=kept(dispute),
+    )
+
+
+def failed_attempt(charge: Words) -> Failure:
+    """Why a charge failed, in the words that its intent would use."""
+    reason = (charge.get("outcome") or {}).get("reason")
+    return Failure(
+        code=reason or charge.get("failure_code") or "declined",
+        message=charge.get("failure_message") or _DECLINED,
+        charge_id=charge["id"],
+    )
+
+
+def marked(subject: Words, mark: str, name: str) -> int | None:
+    """Our row's id; the older app's objects bear an order id alone and are found by theirs."""
+    metadata = subject.get("metadata") or {}
+    row_id = metadata.get(name, "")
+    return int(row_id) if metadata.get("app") == mark and row_id.isdecimal() else None
+
+
+def link(value: str | Words | None) -> str | None:
+    """The id of another object, which may be expanded in its place."""
+    return value["id"] if isinstance(value, Mapping) else value
+
+
+def moment(seconds: int) -> datetime:
+    """A time of Stripe's API v1."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+_DECLINED = "The payment was declined."
+
+
+def _last_failure(error: Words | None) -> Failure | None:
     if error is None:
         return None
     return Failure(
         code=error.get("decline_code") or error.get("code") or error.get("type") or "declined",
-        message=error.get("message") or "The payment was declined.",
+        message=error.get("message") or _DECLINED,
         charge_id=error.get("charge"),
     )
 
 
-def scrubbed(words: Any) -> Any:
-    """A copy without what must not be stored (client secrets, people's data) or cannot: NULs."""
-    if isinstance(words, Mapping):
-        return {
-            scrubbed(key): scrubbed(value)
-            for key, value in words.items()
-            if key not in _SECRETS and key not in _PERSONAL
-        }
-    if isinstance(words, list):
-        return [scrubbed(value) for value in words]
-    return words.replace("\0", "") if isinstance(words, str) else words
-
-
-def event(body: Mapping[str, Any], *, mark: str, is_live: bool, account: str) -> ProviderEvent:
-    """A verified event; `mark` is what our own objects bear as metadata `app`.
-
-    Raises `MalformedEvent` for what is no event of Stripe's API v1.
-    """
-    try:
-        return _event(body, mark, is_live, account)
-    except _UNREADABLE as error:
-        raise MalformedEvent(f"not an event of Stripe's: {error!r}") from error
-
-
-def _event(body: Mapping[str, Any], mark: str, is_live: bool, account: str) -> ProviderEvent:
-    subject = body["data"]["object"]
-    metadata = subject.get("metadata") or {}
-    tells_of_payment = subject.get("object") == "payment_intent"
-    cause = body.get("request") or {}
-    return ProviderEvent(
-        event_id=_word(body["id"]),
-        type=_word(body["type"]),
-        occurred_at=datetime.fromtimestamp(body["created"], UTC),
-        foreign_because=_foreign(body, metadata, mark=mark, is_live=is_live, account=account),
-        idempotency_key=cause.get("idempotency_key"),
-        provider_payment_id=subject["id"] if tells_of_payment else None,
-        marked_payment_id=_marked(metadata, mark),
-        payment=snapshot(subject) if tells_of_payment else None,
-        body=scrubbed(body),
-    )
-
-
-def _word(value: Any) -> str:
-    """A name of Stripe's, as `evt_1`; raises ValueError for anything else."""
-    if isinstance(value, str) and value.isascii() and value.isprintable():
-        return value
-    raise ValueError(f"{value!r} is no name")
-
-
-def _foreign(
-    body: Mapping[str, Any], metadata: Mapping[str, str], *, mark: str, is_live: bool, account: str
-) -> str | None:
-    if body["livemode"] != is_live:
-        return "it is of the other mode"
-    if body.get("account") and body["account"] != account:
-        return "it is of another account"
-    if metadata.get("app", mark) != mark:
-        return "it is of another application"
-    return None
-
-
-def _marked(metadata: Mapping[str, str], mark: str) -> int | None:
-    """Our payment's id; the older app's objects bear an order id alone and are found by theirs."""
-    marked = metadata.get("payment_id", "")
-    return int(marked) if metadata.get("app") == mark and marked.isdecimal() else None
+def _capture_before(charge: str | Words | None) -> datetime | None:
+    """Until when an expanded charge can be captured; only manual ones of cards say it."""
+    if not isinstance(charge, Mapping):
+        return None
+    card = (charge.get("payment_method_details") or {}).get("card") or {}
+    return moment(card["capture_before"]) if card.get("capture_before") else None

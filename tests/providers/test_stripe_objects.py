@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import settings
-from providers import stripe_objects
+from providers import stripe_kept, stripe_objects
 from providers.base import InvalidSignature, MalformedEvent, OutcomeUnknown, ProviderEvent
 from providers.stripe import Stripe
 from tests import shop
@@ -54,7 +54,7 @@ def read(**changes: Any) -> ProviderEvent:
 @needs_spec
 def test_every_status_that_stripe_documents_has_its_word_here() -> None:
     states = {
-        status: stripe_objects.snapshot({**INTENT, "status": status}).state for status in statuses()
+        status: stripe_objects.payment({**INTENT, "status": status}).state for status in statuses()
     }
     assert states == {
         "requires_payment_method": "open",
@@ -69,7 +69,7 @@ def test_every_status_that_stripe_documents_has_its_word_here() -> None:
 
 def test_a_status_of_tomorrow_is_unknown_and_its_event_is_left_with_stripe() -> None:
     with pytest.raises(OutcomeUnknown):
-        stripe_objects.snapshot({**INTENT, "status": "requires_patience"})
+        stripe_objects.payment({**INTENT, "status": "requires_patience"})
     with pytest.raises(MalformedEvent):
         read(data={"object": {**INTENT, "status": "requires_patience"}})
 
@@ -102,8 +102,9 @@ def test_no_secret_is_kept_however_deep_it_lies() -> None:
         "next_action": {"redirect_to_url": {"url": "https://stripe.example/?s=src_secret_1"}},
         "receipt_email": "ada@example.com",
         "id": "pi_1",
+        "object": "payment_intent",
     }
-    kept = json.dumps(stripe_objects.scrubbed(deep))
+    kept = json.dumps(stripe_kept.kept(deep))
     assert not [word for word in (*SECRETS, "Ada", "ada@example.com") if word in kept]
     assert "pi_1" in kept
 
