@@ -12,7 +12,7 @@ from providers import registry
 from providers.base import ProviderError
 from tasks import audit as auditor
 from tasks import peers
-from tasks.breaker import PeerDownError
+from tasks.breaker import NotNowError
 from web.cli.printing import as_json, as_table
 
 _FOUND, _NOT_ASKED = 1, 2
@@ -45,7 +45,7 @@ def audit(*, asks_providers: bool, is_json: bool) -> None:
 def _compared(name: str, silent: list[str]) -> Iterator[dict[str, Any]]:
     try:
         broken = auditor.compare_with(name, peers.provider(name).call)
-    except (ProviderError, PeerDownError) as error:
+    except (ProviderError, NotNowError) as error:
         click.echo(f"{name} could not be asked: {error}", err=True)
         silent.append(name)
     else:
