@@ -101,7 +101,7 @@ def close(work: Work, payment_id: int) -> None:
         request = asking.to_close(session, payment_id)
     if request is None:
         return work.skip("it is final already")
-    peer, provider = peers.provider(request.provider), registry.get(request.provider)
+    peer, provider = peers.provider(request.provider).unhurried(), registry.get(request.provider)
     if request.provider_payment_id is None:  # its creation may or may not have reached them
         opened = work.outside(peer, provider.create, request)
         request = replace(request, provider_payment_id=opened.provider_payment_id)
