@@ -182,10 +182,15 @@ def run_jobs(kind: str) -> None:
         perform(job_id)
 
 
+def stage_job(kind: str, **arguments: Any) -> None:
+    """Stage a job of this kind, as nothing has before."""
+    with database() as session:
+        job.stage(session, kind, key=f"{kind}:test:{next(_numbers)}", **arguments)
+
+
 def sweep() -> None:
     """Close what is overdue, as beat has it done every few seconds."""
-    with database() as session:
-        job.stage(session, "reservations.sweep", key=f"sweep:test:{next(_numbers)}")
+    stage_job("reservations.sweep")
     run_jobs("reservations.sweep")
 
 

@@ -2,11 +2,13 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
+import settings
 from models import asking, orders, payment, settling
 from models.intents import Failure
 from models.payment import Payment
@@ -231,23 +233,64 @@ def test_late_money_for_goods_of_which_some_are_gone_takes_none_of_them(
     assert stock() == [(5, 0), (1, 1)]
 
 
-def test_money_for_an_order_that_is_paid_already_is_for_a_person(
+def test_a_second_payment_of_an_order_is_given_back_and_touches_nothing(
     client: FlaskClient, payment_id: int
 ) -> None:
     tell(payment_id, "cancelled", "look")
     ((order_id,),) = shop.sql("SELECT id FROM orders")
     second = sent_payment(client, {"id": order_id})
     tell(second, "succeeded")
+
+    for _ in range(2):
+        tell(payment_id, "succeeded")
+
     assert the_order() == sound("paid")
-
-    tell(payment_id, "succeeded")
-
-    assert the_order() == {**sound("paid"), "needs_review": True}
     assert shop.sql("SELECT state, settles FROM payment ORDER BY id") == [
         ("succeeded", False),
         ("succeeded", True),
     ]
+    assert shop.sql("SELECT payment_id, origin, state, amount_minor FROM refund") == [
+        (payment_id, "surplus", "requested", 3998)
+    ]
     assert stock() == [(8, 0)]
+
+
+def test_late_money_goes_back_by_itself_if_the_shop_wants_that(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = replace(settings.current(), late_payment_policy="refund")
+    monkeypatch.setattr("settings.current", lambda: chosen)
+    shop.make_item(units=2)
+    late = sent_payment(client)
+    expire_unpaid(late)
+    tell(sent_payment(client), "succeeded")
+
+    for _ in range(2):
+        tell(late, "succeeded")
+
+    assert the_order() == sound("expired")
+    assert shop.sql("SELECT payment_id, origin, amount_minor FROM refund") == [(late, "late", 3998)]
+    assert stock() == [(0, 0)]
+
+
+def test_late_money_whose_goods_are_there_is_kept_whatever_the_policy(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = replace(settings.current(), late_payment_policy="refund")
+    monkeypatch.setattr("settings.current", lambda: chosen)
+    shop.make_item(units=2)
+    late = sent_payment(client)
+    expire_unpaid(late)
+    tell(late, "succeeded")
+    assert the_order() == sound("paid")
+    assert shop.sql("SELECT count(*) FROM refund") == [(0,)]
+
+
+def test_a_contradiction_that_is_repeated_is_said_once(payment_id: int) -> None:
+    for _ in range(3):
+        tell(payment_id, "succeeded", amount_minor=1, received_minor=1)
+    entries = "SELECT count(*) FROM journal WHERE what = 'order.needs_review'"
+    assert shop.sql(entries) == [(1,)]
 
 
 def test_an_order_has_one_live_payment_however_often_it_is_started(payment_id: int) -> None:
