@@ -16,6 +16,18 @@ def expire(session: Session, order_id: int) -> None:
     _close(session, order, live, "expired", who="system", why="it was not paid in time")
 
 
+def cancel(session: Session, order_id: int, *, who: str, why: str) -> orders.Order:
+    """Begin to close an order that is not wanted any more; one that has ended stays as it is.
+
+    Without a payment at a provider it ends at once; else a job closes the payment first, and the
+    order ends paid if the money was faster.
+    """
+    order = orders.lock(session, order_id)
+    if order.state == "pending" and order.closing is None:
+        _close(session, order, payment.live_of(session, order_id), "cancelled", who=who, why=why)
+    return order
+
+
 def _close(
     session: Session,
     order: orders.Order,
