@@ -61,7 +61,9 @@ def payment(intent: Words) -> PaymentSnapshot:
         is_live=intent["livemode"],
         client_secret=intent.get("client_secret"),
         failure=_last_failure(intent.get("last_payment_error")),
-        capture_before=_capture_before(intent.get("latest_charge")),
+        capture_before=(
+            _capture_before(intent.get("latest_charge")) if state == "authorised" else None
+        ),
         raw=kept(intent),
     )
 
@@ -163,7 +165,7 @@ def _last_failure(error: Words | None) -> Failure | None:
 
 
 def _capture_before(charge: str | Words | None) -> datetime | None:
-    """Until when an expanded charge can be captured; only manual ones of cards say it."""
+    """Until when an expanded charge can be captured; only cards say it."""
     if not isinstance(charge, Mapping):
         return None
     card = (charge.get("payment_method_details") or {}).get("card") or {}

@@ -13,14 +13,15 @@ without a key, tests steer it with JSON:
     GET    deliveries             every delivery with its attempts and the endpoint's answers
     POST   events/<id>/deliver    {copies}: sends now, all at once; the endpoint's answers
     POST   clock                  {advance_seconds}
-    POST   config                 {webhook_url, webhook_secret, refund_seconds, search_lag_seconds}
+    POST   config                 {webhook_url, webhook_secret, refund_seconds, search_lag_seconds,
+                                  requests_per_second, thin_events}
     GET    config                 the same, and what is set besides
     POST   reset                  forgets everything but the config
     GET    ledger                 {payment_intents, charges, refunds}, oldest first
     GET    requests?field=value   the last 1000 requests, oldest first
     POST   payment_intents/<id>/  pay | decline | authenticate | fail_authentication |
                                   finish_processing | fail_processing | capture | cancel
-    POST   charges/<id>/          refund | dispute
+    POST   charges/<id>/          refund | dispute | warn | review
     POST   refunds/<id>/          succeed | fail
     POST   disputes/<id>/         win | lose
 

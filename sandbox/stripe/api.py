@@ -8,7 +8,7 @@ from collections.abc import Callable
 from flask import Blueprint, Response, make_response, request
 
 from sandbox.stripe import idempotency, views
-from sandbox.stripe.call import API_VERSION, Call, random_id
+from sandbox.stripe.call import API_VERSION, Call, configuration, random_id
 from sandbox.stripe.endpoints import ENDPOINTS, Endpoint
 from sandbox.stripe.errors import CardError, Document, StripeError
 from sandbox.stripe.faults import Fault
@@ -18,6 +18,7 @@ from sandbox.stripe.state import Sandbox
 
 Answer = tuple[int, Document]
 CUT: Answer = (0, {})
+RETRY_AFTER_SECONDS = 1
 
 
 def create_blueprint(sandbox: Sandbox) -> Blueprint:
@@ -71,9 +72,11 @@ class Exchange:
         self.request_id = random_id("req_")
         self.replayed = False
         self.fault: Fault | None = None
+        self.retry_after: int | None = None
 
     def answer(self) -> Answer:
         """Refuse what is wrong before it runs; then run it under its key, its faults around it."""
+        self._check_rate()
         browser = self._authenticate()
         self._check_version()
         tree = decode(self.pairs)
@@ -84,6 +87,14 @@ class Exchange:
         with self.sandbox.keys_in_use.claim(self.key):
             status, body = self._run_with_faults(params)
         return status, (_for_browser(body) if browser else body)
+
+    def _check_rate(self) -> None:
+        with self.sandbox.store.transaction():
+            most = configuration(self.sandbox.store)["requests_per_second"]
+        if not self.sandbox.limits.admits(self.endpoint.name, most):
+            self.retry_after = RETRY_AFTER_SECONDS
+            message = "Request rate limit exceeded. Learn more: https://docs.stripe.com/rate-limits"
+            raise StripeError(message, status=429, code="rate_limit")
 
     def _authenticate(self) -> bool:
         key = _bearer() or dict(self.pairs).get("key", "")
@@ -119,6 +130,7 @@ class Exchange:
 
     def _run_with_faults(self, params: Document) -> Answer:
         self.fault = fault = self.sandbox.faults.meet(self.endpoint.name)
+        self.retry_after = fault.retry_after if fault else None
         if fault and fault.fault == "cut":
             return CUT
         if fault and fault.fault == "fail_before":
@@ -183,8 +195,8 @@ class Exchange:
             response.headers["Idempotency-Key"] = self.key
         if self.replayed:
             response.headers["Idempotent-Replayed"] = "true"
-        if self.fault and self.fault.retry_after is not None:
-            response.headers["Retry-After"] = str(self.fault.retry_after)
+        if self.retry_after is not None:
+            response.headers["Retry-After"] = str(self.retry_after)
         return response
 
 

@@ -16,6 +16,8 @@ CONFIGURATION: Document = {
     "clock_offset": 0,
     "refund_seconds": 1.0,
     "search_lag_seconds": 0,
+    "requests_per_second": None,
+    "thin_events": False,
 }
 
 
@@ -26,7 +28,7 @@ def random_id(prefix: str) -> str:
 
 def configuration(store: Store) -> Document:
     """Return what the command line and the control surface have set, or the defaults."""
-    return store.find("configuration", "configuration") or CONFIGURATION
+    return CONFIGURATION | (store.find("configuration", "configuration") or {})
 
 
 def configure(store: Store, **changes: object) -> Document:

@@ -5,6 +5,8 @@ from sandbox.stripe.cards import ADVICE, Decline, card_of
 from sandbox.stripe.errors import Document
 from sandbox.stripe.events import emit
 
+AUTHORISATION_SECONDS = 7 * 86400
+
 
 def open_charge(call: Call, intent: Document, method: Document) -> Document:
     """Add a pending charge for the whole amount of an intent."""
@@ -79,6 +81,8 @@ def _method_details(method: Document) -> Document:
 
 def succeed(call: Call, charge: Document, *, captured: bool) -> Document:
     """Take the money of a pending charge, or only reserve it."""
+    if not captured and charge["payment_method_details"]["type"] == "card":
+        charge["payment_method_details"]["card"]["capture_before"] = capture_before(charge)
     charge |= {
         "amount_captured": charge["amount"] if captured else 0,
         "balance_transaction": random_id("txn_3") if captured else None,
@@ -89,6 +93,11 @@ def succeed(call: Call, charge: Document, *, captured: bool) -> Document:
     }
     emit(call, "charge.succeeded", call.store.save(charge))
     return charge
+
+
+def capture_before(charge: Document) -> int:
+    """Until when a reservation holds."""
+    return int(charge["created"]) + AUTHORISATION_SECONDS
 
 
 def fail(call: Call, charge: Document, decline: Decline) -> Document:
@@ -121,6 +130,7 @@ def _outcome(kind: str, message: str, network: str, reason: str | None) -> Docum
 
 def capture(call: Call, charge: Document, amount: int) -> Document:
     """Take up to the reserved amount; the rest is released without a refund."""
+    charge["payment_method_details"].get("card", {}).pop("capture_before", None)
     charge |= {
         "amount_captured": amount,
         "balance_transaction": random_id("txn_3"),

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from sandbox.stripe import attempts, courier, disputes, events, payment_intents, refunds
+from sandbox.stripe import attempts, courier, disputes, events, payment_intents, radar, refunds
 from sandbox.stripe.call import CONFIGURATION, Call, configuration, configure
-from sandbox.stripe.errors import CardError, Document, StripeError
+from sandbox.stripe.errors import CardError, Document, StripeError, missing
 from sandbox.stripe.faults import KINDS, Fault
 from sandbox.stripe.state import Sandbox
 
@@ -93,6 +93,8 @@ ACTS: dict[tuple[str, str], Act] = {
     ("payment_intent", "cancel"): _cancel,
     ("charge", "refund"): _refund,
     ("charge", "dispute"): disputes.open_dispute,
+    ("charge", "warn"): radar.warn,
+    ("charge", "review"): radar.review,
     ("refund", "succeed"): lambda call, refund: refunds.settle(call, refund, "succeeded"),
     ("refund", "fail"): lambda call, refund: refunds.settle(call, refund, "failed"),
     ("dispute", "win"): lambda call, dispute: disputes.close(call, dispute, "won"),
@@ -178,7 +180,8 @@ def _add_deliveries(blueprint: Blueprint, sandbox: Sandbox) -> None:
     def deliver(event_id: str) -> ResponseReturnValue:
         copies = min(MOST_COPIES, _given("copies").get("copies", 1))
         with sandbox.store.transaction():
-            sandbox.store.get("event", event_id)
+            if events.find(sandbox.store, event_id) is None:
+                raise missing("event", event_id, "id")
         with ThreadPoolExecutor(copies) as pool:
             sends = [pool.submit(courier.send, sandbox.store, event_id) for _ in range(copies)]
             return jsonify([sent.result() for sent in sends])
@@ -208,6 +211,7 @@ def _add_settings(blueprint: Blueprint, sandbox: Sandbox) -> None:
     @blueprint.post("/reset")
     def reset() -> ResponseReturnValue:
         sandbox.faults.clear()
+        sandbox.limits.clear()
         sandbox.requests.clear()
         with sandbox.store.transaction():
             sandbox.store.clear()

@@ -33,7 +33,7 @@ def signature(secret: str, payload: bytes) -> str:
 def send(store: Store, event_id: str) -> Document:
     """Post one event once and return the endpoint's answer; status 0 when there was none."""
     with store.transaction():
-        event, settings = store.find("event", event_id), configuration(store)
+        event, settings = events.find(store, event_id), configuration(store)
     if event is None or settings["webhook_url"] is None:
         return {"status": 0, "body": "nothing to send, or nowhere to send it"}
     payload = json.dumps(event, indent=2, ensure_ascii=False).encode()

@@ -3,6 +3,7 @@
 import json
 import secrets
 import time
+from datetime import UTC, datetime
 
 from sandbox.stripe.call import API_VERSION, Call, configuration, random_id
 from sandbox.stripe.errors import Document
@@ -11,7 +12,8 @@ from sandbox.stripe.store import Store
 
 def emit(call: Call, kind: str, snapshot: Document, previous: Document | None = None) -> None:
     """Record that something happened, and plan its delivery if there is an endpoint."""
-    endpoint = configuration(call.store)["webhook_url"]
+    settings = configuration(call.store)
+    endpoint = settings["webhook_url"]
     data: Document = {"object": snapshot} | ({"previous_attributes": previous} if previous else {})
     event: Document = {
         "id": random_id("evt_3"),
@@ -27,6 +29,33 @@ def emit(call: Call, kind: str, snapshot: Document, previous: Document | None = 
     call.store.add("event", event)
     if endpoint:
         plan(call.store, event["id"])
+    if endpoint and settings["thin_events"]:
+        plan(call.store, call.store.add("thin_event", _thin(event))["id"])
+
+
+def _thin(event: Document) -> Document:
+    """The form of API v2: what happened to which object, and nothing of the object itself."""
+    subject, cause = event["data"]["object"], event["request"]
+    return {
+        "id": random_id("evt_test_6"),
+        "object": "v2.core.event",
+        "context": None,
+        "created": datetime.fromtimestamp(event["created"], UTC).isoformat(),
+        "livemode": False,
+        "reason": {"type": "request", "request": cause} if cause["id"] else None,
+        "related_object": {
+            "id": subject["id"],
+            "type": subject["object"],
+            "url": f"/v1/{subject['object']}s/{subject['id']}",
+        },
+        "snapshot_event": event["id"],
+        "type": f"v1.{event['type']}",
+    }
+
+
+def find(store: Store, event_id: str) -> Document | None:
+    """Return an event, thin or not, or None."""
+    return store.find("event", event_id) or store.find("thin_event", event_id)
 
 
 def plan(store: Store, event_id: str) -> None:
@@ -55,7 +84,9 @@ def release(store: Store) -> None:
 
 def delivered(store: Store, event_id: str) -> None:
     """Note that the endpoint has taken the event."""
-    store.save(store.get("event", event_id) | {"pending_webhooks": 0})
+    event = store.find("event", event_id)
+    if event is not None:  # a thin one does not count them
+        store.save(event | {"pending_webhooks": 0})
 
 
 def deliveries(store: Store) -> list[Document]:

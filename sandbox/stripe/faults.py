@@ -9,7 +9,7 @@ from sandbox.stripe.errors import Document, StripeError
 
 Kind = Literal["delay", "fail_before", "fail_after", "accept_then_cut", "cut"]
 KINDS = ("delay", "fail_before", "fail_after", "accept_then_cut", "cut")
-CODES = {429: "rate_limit", 409: "lock_timeout", 402: "card_declined"}
+CODES = {429: "rate_limit", 409: "idempotency_key_in_use", 402: "card_declined"}
 
 
 @dataclass(frozen=True)

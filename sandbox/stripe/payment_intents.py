@@ -6,7 +6,6 @@ from sandbox.stripe.errors import Document, ParameterError, StripeError
 from sandbox.stripe.events import emit
 from sandbox.stripe.forms import merge_metadata, require
 
-AUTHORISATION_SECONDS = 7 * 86400
 KLARNA_CURRENCIES = frozenset(
     ["aud", "cad", "chf", "czk", "dkk", "eur", "gbp", "nok", "nzd", "pln", "ron", "sek", "usd"]
 )
@@ -212,11 +211,8 @@ def capture(call: Call, intent_id: str, params: Document) -> Document:
 
 def expire_authorisations(call: Call) -> None:
     """Cancel the intents whose reserved money nobody captured within seven days."""
-    overdue = call.store.newest(
-        "payment_intent",
-        where={"status": ["requires_capture"]},
-        until=call.now - AUTHORISATION_SECONDS,
-    )
-    for intent in overdue:
-        charges.expire(call, call.store.get("charge", intent["latest_charge"]))
-        _end(call, intent, "expired")
+    for intent in call.store.newest("payment_intent", where={"status": ["requires_capture"]}):
+        charge = call.store.get("charge", intent["latest_charge"])
+        if charges.capture_before(charge) <= call.now:
+            charges.expire(call, charge)
+            _end(call, intent, "expired")

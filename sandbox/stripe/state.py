@@ -9,6 +9,7 @@ from sandbox.stripe.call import Call, begin
 from sandbox.stripe.errors import Document
 from sandbox.stripe.faults import Faults
 from sandbox.stripe.idempotency import KeysInUse
+from sandbox.stripe.limits import Limits
 from sandbox.stripe.store import Store
 
 REMEMBERED_REQUESTS = 1000
@@ -24,6 +25,7 @@ class Sandbox:
     publishable_key: str
     faults: Faults = field(default_factory=Faults)
     keys_in_use: KeysInUse = field(default_factory=KeysInUse)
+    limits: Limits = field(default_factory=Limits)
     requests: deque[Document] = field(default_factory=lambda: deque(maxlen=REMEMBERED_REQUESTS))
 
     @contextmanager

@@ -267,3 +267,24 @@ def test_an_update_merges_metadata_and_changes_the_amount_while_open(
     with pytest.raises(stripe.InvalidRequestError):
         client.v1.payment_intents.update(intent.id, {"amount": 6000})
     assert client.v1.payment_intents.update(intent.id, {"metadata": {"d": "4"}}).amount == 5000
+
+
+def test_reserved_money_says_until_when_it_can_be_captured(
+    sandbox: StripeProcess, client: stripe.StripeClient
+) -> None:
+    intent = open_intent(client, capture_method="manual")
+    sandbox.confirm(intent)
+    charge = client.v1.payment_intents.retrieve(
+        intent.id, {"expand": ["latest_charge"]}
+    ).latest_charge
+    assert isinstance(charge, stripe.Charge)
+    assert card_of(charge).capture_before == charge.created + 7 * 86400
+
+    client.v1.payment_intents.capture(intent.id)
+
+    assert "capture_before" not in card_of(client.v1.charges.retrieve(charge.id))
+
+
+def card_of(charge: stripe.Charge) -> Any:
+    assert charge.payment_method_details is not None
+    return charge.payment_method_details.card

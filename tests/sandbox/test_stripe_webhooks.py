@@ -223,3 +223,35 @@ def test_an_event_that_was_taken_is_not_pending_any_more(
         assert statuses(sandbox) in (["sending"], ["delivered"])
     (event,) = client.v1.events.list({"delivery_success": True}).data
     assert event.pending_webhooks == 0
+
+
+@pytest.mark.parametrize(
+    ("verb", "kind"),
+    [("warn", "radar.early_fraud_warning.created"), ("review", "review.opened")],
+)
+def test_a_warning_about_a_charge_is_an_event(
+    sandbox: StripeProcess, client: stripe.StripeClient, verb: str, kind: str
+) -> None:
+    intent = open_intent(client)
+    sandbox.confirm(intent)
+    (charge,) = sandbox.ledger()["charges"]
+    sandbox.control(f"charges/{charge['id']}/{verb}")
+
+    (event,) = client.v1.events.list({"type": kind}).data
+    told: Any = event.data.object
+    assert (told["charge"], told["payment_intent"]) == (charge["id"], intent.id)
+
+
+def test_events_are_told_in_the_thin_form_as_well_if_one_wants(
+    sandbox: StripeProcess, client: stripe.StripeClient, endpoint: WebhookEndpoint
+) -> None:
+    sandbox.control("config", {"thin_events": True})
+    intent = open_intent(client)
+    endpoint.wait_for(lambda: len(endpoint.received) == 2)
+
+    ((body, signature),) = (each for each in endpoint.received if b"v2.core.event" in each[0])
+    thin: Any = client.parse_event_notification(body, signature, sandbox.webhook_secret)
+    assert thin.type == "v1.payment_intent.created"
+    assert (thin.related_object.id, thin.related_object.type) == (intent.id, "payment_intent")
+    assert thin.reason.request.idempotency_key == "key-of-payment-7"
+    assert [each.type for each in client.v1.events.list().data] == ["payment_intent.created"]
