@@ -142,7 +142,10 @@ def test_an_event_is_applied_once_whatever_becomes_of_its_doorbells(
 @pytest.mark.parametrize(
     ("subject", "reason"),
     [
-        ({"object": "charge", "id": "ch_1"}, "changes nothing here"),
+        (
+            {"object": "charge", "id": "ch_1", "payment_intent": "pi_1", "livemode": False},
+            "changes nothing here",
+        ),
         (
             {
                 "object": "payment_intent",
@@ -161,8 +164,136 @@ def test_an_event_is_applied_once_whatever_becomes_of_its_doorbells(
 def test_an_event_that_is_not_about_a_payment_of_ours_is_kept_and_ignored(
     client: FlaskClient, subject: dict[str, Any], reason: str
 ) -> None:
-    shop.deliver(client, shop.event_about(subject))
+    kind = f"{subject['object']}.succeeded"
+    shop.deliver(client, shop.event_about(subject, type=kind))
     drain()
     ((state, why),) = shop.sql("SELECT state, reason FROM webhook_event")
     assert state == "ignored"
     assert reason in why
+
+
+def charge_of(stripe_sandbox: StripeProcess, secret: str) -> str:
+    """The provider's id of the money that this payment brought."""
+    intent = stripe_sandbox.client().v1.payment_intents.retrieve(secret.partition("_secret_")[0])
+    return str(intent.latest_charge)
+
+
+def told_of(
+    client: FlaskClient, stripe_sandbox: StripeProcess, secret: str, *types: str
+) -> list[Any]:
+    """Deliver the newest events of these types about the payment, as often as they are named."""
+    intent_id = secret.partition("_secret_")[0]
+    events = [each.to_dict() for each in stripe_sandbox.client().v1.events.list({"limit": 100})]
+    for name in types:
+        event = next(
+            each
+            for each in events
+            if each["type"] == name and intent_id in str(each["data"]["object"])
+        )
+        shop.deliver(client, event)
+        shop.run_jobs("webhooks.apply")
+    return shop.sql("SELECT kind FROM job WHERE dedupe_key LIKE 'look:%' ORDER BY id")
+
+
+@pytest.fixture
+def paid(
+    client: FlaskClient, stripe_sandbox: StripeProcess, order: dict[str, Any], secret: str
+) -> str:
+    """The client secret of a payment that has paid its order."""
+    shop.pay(stripe_sandbox, secret)
+    told_of(client, stripe_sandbox, secret, "payment_intent.succeeded")
+    drain()
+    return secret
+
+
+def test_a_refund_in_the_dashboard_is_imported_from_its_events_in_any_order(
+    client: FlaskClient, stripe_sandbox: StripeProcess, order: dict[str, Any], paid: str
+) -> None:
+    stripe_sandbox.control(f"charges/{charge_of(stripe_sandbox, paid)}/refund", {"amount": 1000})
+    told_of(client, stripe_sandbox, paid, "charge.refunded", "refund.created", "charge.refunded")
+    drain()
+    assert shop.sql("SELECT origin, state, amount_minor FROM refund") == [
+        ("provider", "succeeded", 1000)
+    ]
+    assert shop.look(client, order)["status"] == "partially_refunded"
+
+
+def test_without_its_own_events_a_refund_is_imported_by_a_look(
+    client: FlaskClient, stripe_sandbox: StripeProcess, paid: str
+) -> None:
+    stripe_sandbox.control(f"charges/{charge_of(stripe_sandbox, paid)}/refund", {"amount": 3998})
+    assert told_of(client, stripe_sandbox, paid, "charge.refunded") == [("refunds.refresh",)]
+    drain()
+    assert shop.sql("SELECT refunded_minor FROM orders") == [(3998,)]
+
+
+def test_disputes_are_looked_at_and_end_where_the_provider_says(
+    client: FlaskClient, stripe_sandbox: StripeProcess, order: dict[str, Any], paid: str
+) -> None:
+    stripe_sandbox.control(f"charges/{charge_of(stripe_sandbox, paid)}/dispute")
+    told_of(
+        client,
+        stripe_sandbox,
+        paid,
+        "charge.dispute.funds_withdrawn",
+        "charge.dispute.created",
+    )
+    drain()
+    ((dispute_id, due_by),) = shop.sql("SELECT provider_dispute_id, due_by FROM dispute")
+    assert due_by is not None
+    assert shop.look(client, order)["disputed"]
+
+    stripe_sandbox.control(f"disputes/{dispute_id}/win")
+    told_of(client, stripe_sandbox, paid, "charge.dispute.closed", "charge.dispute.created")
+    drain()
+    assert shop.sql("SELECT state FROM dispute") == [("won",)]
+    assert not shop.look(client, order)["disputed"]
+    assert shop.look(client, order)["status"] == "paid"
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject"),
+    [
+        ("radar.early_fraud_warning.created", {"object": "radar.early_fraud_warning"}),
+        ("review.opened", {"object": "review"}),
+    ],
+)
+def test_a_warning_of_the_provider_is_for_a_person(
+    client: FlaskClient, order: dict[str, Any], paid: str, kind: str, subject: dict[str, Any]
+) -> None:
+    intent_id = paid.partition("_secret_")[0]
+    warning = {
+        "id": "issfr_1",
+        "payment_intent": intent_id,
+        "livemode": False,
+        "fraud_type": "misc",
+        "reason": "rule",
+        **subject,
+    }
+    for _ in range(2):
+        shop.deliver(client, shop.event_about(warning, type=kind))
+        drain()
+    assert shop.look(client, order)["needs_review"]
+    assert shop.look(client, order)["status"] == "paid"
+
+
+def test_a_thin_event_has_everything_looked_at(
+    client: FlaskClient, stripe_sandbox: StripeProcess, order: dict[str, Any], secret: str
+) -> None:
+    shop.pay(stripe_sandbox, secret)
+    thin = {
+        "id": "evt_thin_1",
+        "object": "v2.core.event",
+        "type": "v1.payment_intent.succeeded",
+        "created": "2026-11-22T12:00:00.000Z",
+        "livemode": False,
+        "related_object": {
+            "id": secret.partition("_secret_")[0],
+            "type": "payment_intent",
+            "url": "/v1/payment_intents",
+        },
+    }
+    shop.deliver(client, thin)
+    drain()
+    assert received() == [("v1.payment_intent.succeeded", "applied")]
+    assert shop.look(client, order)["status"] == "paid"
