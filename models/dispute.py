@@ -2,19 +2,24 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
     CheckConstraint,
+    ColumnElement,
     ForeignKey,
     Index,
     UniqueConstraint,
     and_,
+    case,
     exists,
+    func,
     or_,
     select,
     text,
+    tuple_,
 )
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from models import journal, payment
 from models.base import Base, BigId, Json
@@ -77,12 +82,29 @@ def of_order(session: Session, order_id: int) -> Sequence[Dispute]:
     ).all()
 
 
-def open_ones(session: Session, *, limit: int, after: int | None = None) -> Sequence[Dispute]:
-    """Those that wait for someone to win, the newest first."""
-    query = select(Dispute).where(Dispute.state == "open")
+def find(
+    session: Session, *, limit: int, after: int | None = None, state: str | None = None
+) -> Sequence[Dispute]:
+    """The disputes that fit: open ones first, the most urgent of them before the others.
+
+    `after` is the id of the last one seen before.
+    """
+    place = _place(Dispute)
+    query = select(Dispute).order_by(*place).limit(limit)
+    if state is not None:
+        query = query.where(Dispute.state == state)
     if after is not None:
-        query = query.where(Dispute.id < after)
-    return session.scalars(query.order_by(Dispute.id.desc()).limit(limit)).all()
+        last = aliased(Dispute)
+        seen = select(*_place(last)).where(last.id == after)
+        query = query.where(tuple_(*place) > seen)
+    return session.scalars(query).all()
+
+
+def _place(row: type[Dispute]) -> tuple[ColumnElement[Any], ...]:
+    """What says which comes first; of those that have ended, the newest."""
+    is_ended = row.state != "open"
+    due_by = case((is_ended, None), else_=row.due_by)
+    return is_ended, func.coalesce(due_by, text("'infinity'")), -row.id
 
 
 def is_news(session: Session, provider: str, snapshot: DisputeSnapshot) -> bool:

@@ -35,6 +35,7 @@ class IdempotencyKey(Base):
     status: Mapped[int]
     order_id: Mapped[int | None] = mapped_column(ForeignKey("orders.id"))
     payment_id: Mapped[int | None] = mapped_column(ForeignKey("payment.id"))
+    refund_id: Mapped[int | None] = mapped_column(ForeignKey("refund.id"))
     created_at: Mapped[datetime] = mapped_column(default=now())
 
 

@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 from sqlalchemy.types import BigInteger
 
-from models.orders import OrderItem
+from models.refund import UNANSWERED
 from models.session import now
-from models.stock import Reservation, lock
+from models.stock import lock
 
 # Only the clock is interpolated (S608). A piece that staff have put on sale again by hand is
 # there already, and does not come a second time.
@@ -39,6 +39,21 @@ SELECT count(*) FROM changed
     bindparam("quantities", type_=ARRAY(BigInteger)),
 )
 
+_RETURNABLE = text("""
+SELECT item_id, sku, quantity - put_back - coalesce(promised.units, 0) AS units
+FROM reservation
+JOIN (
+    SELECT DISTINCT item_id, product_sku AS sku FROM order_item WHERE order_id = :order_id
+) AS line USING (item_id)
+LEFT JOIN (
+    SELECT CAST(key AS bigint) AS item_id, CAST(sum(CAST(value AS bigint)) AS bigint) AS units
+    FROM refund, jsonb_each_text(restock)
+    WHERE order_id = :order_id AND state IN :unanswered GROUP BY key
+) AS promised USING (item_id)
+WHERE order_id = :order_id AND state = 'taken' AND quantity - put_back > coalesce(units, 0)
+ORDER BY item_id
+""").bindparams(bindparam("unanswered", sorted(UNANSWERED), expanding=True))
+
 
 class Returnable(NamedTuple):
     """What of one item an order has taken and not brought back."""
@@ -49,27 +64,8 @@ class Returnable(NamedTuple):
 
 
 def returnable(session: Session, order_id: int) -> Sequence[Returnable]:
-    """What of the order's goods can come back, by item."""
-    rows = session.execute(
-        select(
-            Reservation.item_id,
-            OrderItem.product_sku,
-            Reservation.quantity - Reservation.put_back,
-        )
-        .distinct()
-        .join(
-            OrderItem,
-            (OrderItem.order_id == Reservation.order_id)
-            & (OrderItem.item_id == Reservation.item_id),
-        )
-        .where(
-            Reservation.order_id == order_id,
-            Reservation.state == "taken",
-            Reservation.put_back < Reservation.quantity,
-        )
-        .order_by(Reservation.item_id)
-    )
-    return [Returnable(*row) for row in rows]
+    """What of the order's goods can come back, by item, less what refunds under way bring."""
+    return [Returnable(*row) for row in session.execute(_RETURNABLE, {"order_id": order_id})]
 
 
 def put_back(session: Session, order_id: int, units: Mapping[int, int], *, who: str) -> int:

@@ -1,8 +1,9 @@
 """The inbox of provider events: stored whole and once, before anything is made of them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -70,6 +71,18 @@ def store(
     if row_id is not None and not ignored_because:
         job.stage(session, "webhooks.apply", key=f"hook:{provider}:{event_id}", event_row_id=row_id)
     return row_id is not None
+
+
+def find(
+    session: Session, *, limit: int, after: int | None = None, state: str | None = None
+) -> Sequence[WebhookEvent]:
+    """The events that fit, newest first; `after` is the id of the last one seen before."""
+    query = select(WebhookEvent).order_by(WebhookEvent.id.desc()).limit(limit)
+    if state is not None:
+        query = query.where(WebhookEvent.state == state)
+    if after is not None:
+        query = query.where(WebhookEvent.id < after)
+    return session.scalars(query).all()
 
 
 def unapplied(session: Session, event_row_id: int) -> WebhookEvent | None:
