@@ -47,6 +47,7 @@ class Order(Base):
             "ix_orders_for_a_person", "id", postgresql_where=text("needs_review OR stock_shortage")
         ),
         Index(None, "user_id"),
+        Index("ix_orders_email", text("lower(email)")),
     )
 
     id: Mapped[BigId]
@@ -88,6 +89,7 @@ class OrderItem(Base):
     __table_args__ = (
         CheckConstraint("quantity > 0", name="quantity_positive"),
         Index(None, "order_id"),
+        Index(None, "product_sku"),
     )
 
     id: Mapped[BigId]

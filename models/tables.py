@@ -2,6 +2,7 @@
 
 from models import (
     dispute,
+    fulfilment,
     idempotency,
     job,
     journal,
@@ -24,6 +25,7 @@ __all__ = [
     "Base",
     "dispute",
     "finding",
+    "fulfilment",
     "idempotency",
     "job",
     "journal",

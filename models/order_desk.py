@@ -1,0 +1,91 @@
+"""Orders as people look for them, and what staff settle by hand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy.orm import Session, selectinload
+
+from models import journal, orders
+from models.orders import Order, OrderItem
+from models.session import signal_after_commit
+
+STATUSES: dict[str, ColumnElement[bool]] = {
+    "refunded": (Order.refunded_minor > 0) & (Order.refunded_minor >= Order.total_minor),
+    "partially_refunded": (Order.refunded_minor > 0) & (Order.refunded_minor < Order.total_minor),
+    **{
+        fulfilment: (Order.refunded_minor == 0) & (Order.fulfilment == fulfilment)
+        for fulfilment in ("shipped", "delivered")
+    },
+    **{
+        state: (Order.refunded_minor == 0) & (Order.fulfilment == "none") & (Order.state == state)
+        for state in orders.STATES
+    },
+}
+"""What `Order.status` says, as SQL."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which orders to look for; None asks nothing."""
+
+    user_id: int | None = None
+    status: str | None = None
+    email: str | None = None
+    order_number: str | None = None
+    sku: str | None = None
+    fulfilment: str | None = None
+    needs_review: bool | None = None
+    stock_shortage: bool | None = None
+    disputed: bool | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """What it asks, each an SQL condition."""
+        return [
+            self._condition(each.name, value)
+            for each in fields(self)
+            if (value := getattr(self, each.name)) is not None
+        ]
+
+    @staticmethod
+    def _condition(name: str, value: object) -> ColumnElement[bool]:
+        match name:
+            case "status":
+                return STATUSES[str(value)]
+            case "email":
+                return func.lower(Order.email) == str(value).lower()
+            case "sku":
+                bought = (OrderItem.order_id == Order.id, OrderItem.product_sku == value)
+                return exists().where(*bought)
+            case "created_after":
+                return Order.created_at >= value
+            case "created_before":
+                return Order.created_at < value
+            case _:
+                column: ColumnElement[bool] = getattr(Order, name) == value
+                return column
+
+
+def find(
+    session: Session, wanted: Filter, *, limit: int, after: int | None = None
+) -> Sequence[Order]:
+    """The orders that fit with their lines and addresses, newest first; `after` is the last id."""
+    query = select(Order).where(*wanted.conditions()).order_by(Order.id.desc()).limit(limit)
+    if after is not None:
+        query = query.where(Order.id < after)
+    return session.scalars(
+        query.options(selectinload(Order.lines), selectinload(Order.addresses))
+    ).all()
+
+
+def clear_review(session: Session, order_id: int, *, who: str, why: str) -> Order:
+    """Say that a person has looked and the order may go on; raises NoResultFound."""
+    order = orders.lock(session, order_id)
+    if order.needs_review:
+        order.needs_review = False
+        journal.write(session, order, "order.reviewed", None, None, who=who, why=why)
+        signal_after_commit(session, f"order:{order.id}")
+    return order
