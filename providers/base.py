@@ -10,10 +10,10 @@ workers, so that no transaction can be open during a provider call. What a call 
     └── OutcomeUnknown    no usable answer: it may or may not have happened
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from models.intents import (
     DisputeSnapshot,
@@ -25,6 +25,8 @@ from models.intents import (
     RefundSnapshot,
     Subject,
 )
+
+T = TypeVar("T")
 
 
 class ProviderError(Exception):
@@ -90,6 +92,16 @@ class ProviderEvent:
     """The provider's own words, less secrets."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[T]):
+    """What one call shows of a list, newest first."""
+
+    found: Sequence[T]
+    """What of it is our business; perhaps nothing."""
+    reaches: datetime
+    """Whatever was made after this moment has been shown."""
+
+
 class PaymentProvider(Protocol):
     """Every call may raise `Rejected`, `RateLimited` or `OutcomeUnknown`."""
 
@@ -131,17 +143,23 @@ class PaymentProvider(Protocol):
     def disputes_of(self, provider_payment_id: str) -> list[DisputeSnapshot]:
         """All disputes of a payment as they are now."""
 
-    def list_since(self, since: datetime) -> Iterator[ListedPayment]:
-        """The payments opened since then that bear our mark, newest first.
+    def list_since(
+        self, since: datetime, until: datetime | None = None
+    ) -> Iterator[Page[ListedPayment]]:
+        """The payments opened in this time that bear our mark, newest first.
 
-        Each step may make a call; after one that fails, there are no more.
+        Each step makes one call; after one that fails, there are no more. Both ends count.
         """
 
-    def refunds_since(self, since: datetime) -> Iterator[RefundSnapshot]:
-        """The refunds made since then on any payment, newest first.
+    def refunds_since(
+        self, since: datetime, until: datetime | None = None
+    ) -> Iterator[Page[RefundSnapshot]]:
+        """The refunds made in this time on any payment, in steps as those of `list_since`."""
 
-        Each step may make a call; after one that fails, there are no more.
-        """
+    def disputes_since(
+        self, since: datetime, until: datetime | None = None
+    ) -> Iterator[Page[DisputeSnapshot]]:
+        """The disputes opened in this time about any payment, in steps as those of `list_since`."""
 
     def parse_webhook(self, body: bytes, headers: Mapping[str, str]) -> ProviderEvent:
         """Verify a delivery's signature and age, or raise `InvalidSignature`.

@@ -1,6 +1,6 @@
 """Stripe, by its official SDK: one pinned API version, our own keys, no retries of its own."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -21,6 +21,7 @@ from providers.base import (
     InvalidSignature,
     MalformedEvent,
     OutcomeUnknown,
+    Page,
     ProviderEvent,
     RateLimited,
     Rejected,
@@ -161,8 +162,8 @@ class Stripe:
 
     def refunds_of(self, provider_payment_id: str) -> list[RefundSnapshot]:
         bounds = {"payment_intent": provider_payment_id}
-        found = self._pages("list_refunds", self._api.refunds.list, bounds)
-        return [stripe_objects.refund(each, self._mark) for each in found]
+        pages = self._pages("list_refunds", self._api.refunds.list, bounds)
+        return [stripe_objects.refund(each, self._mark) for page in pages for each in page]
 
     def fetch_refund(self, provider_refund_id: str) -> RefundSnapshot:
         seen = self._call("fetch_refund", lambda: self._api.refunds.retrieve(provider_refund_id))
@@ -170,19 +171,27 @@ class Stripe:
 
     def disputes_of(self, provider_payment_id: str) -> list[DisputeSnapshot]:
         bounds = {"payment_intent": provider_payment_id}
-        found = self._pages("list_disputes", self._api.disputes.list, bounds)
-        return [stripe_objects.dispute(each) for each in found]
+        pages = self._pages("list_disputes", self._api.disputes.list, bounds)
+        return [stripe_objects.dispute(each) for page in pages for each in page]
 
-    def list_since(self, since: datetime) -> Iterator[ListedPayment]:
-        bounds = {"created": {"gte": int(since.timestamp())}}
-        for intent in self._pages("list", self._api.payment_intents.list, bounds):
-            if ours := stripe_objects.listed(intent, self._mark):
-                yield ours
+    def list_since(
+        self, since: datetime, until: datetime | None = None
+    ) -> Iterator[Page[ListedPayment]]:
+        for page in self._pages("list", self._api.payment_intents.list, _made(since, until)):
+            seen = (stripe_objects.listed(each, self._mark) for each in page)
+            yield _page(page, [each for each in seen if each is not None])
 
-    def refunds_since(self, since: datetime) -> Iterator[RefundSnapshot]:
-        bounds = {"created": {"gte": int(since.timestamp())}}
-        for refund in self._pages("list_refunds", self._api.refunds.list, bounds):
-            yield stripe_objects.refund(refund, self._mark)
+    def refunds_since(
+        self, since: datetime, until: datetime | None = None
+    ) -> Iterator[Page[RefundSnapshot]]:
+        for page in self._pages("list_refunds", self._api.refunds.list, _made(since, until)):
+            yield _page(page, [stripe_objects.refund(each, self._mark) for each in page])
+
+    def disputes_since(
+        self, since: datetime, until: datetime | None = None
+    ) -> Iterator[Page[DisputeSnapshot]]:
+        for page in self._pages("list_disputes", self._api.disputes.list, _made(since, until)):
+            yield _page(page, [stripe_objects.dispute(each) for each in page])
 
     def parse_webhook(self, body: bytes, headers: Mapping[str, str]) -> ProviderEvent:
         signature = headers.get("Stripe-Signature", "")
@@ -198,21 +207,31 @@ class Stripe:
 
     def _pages(
         self, name: str, list_: Callable[[Any], Any], bounds: Mapping[str, Any]
-    ) -> Iterator[dict[str, Any]]:
-        """All objects of a list, newest first, a call for each page."""
+    ) -> Iterator[list[dict[str, Any]]]:
+        """The objects of a list, newest first, a call for each page."""
         params = {"limit": _PAGE_SIZE, **bounds}
         has_more = True
         while has_more:
-            page = self._call(name, lambda: list_(params))  # noqa: B023 - called at once
-            yield from page["data"]
-            has_more = page["has_more"]
-            params = {**params, "starting_after": page["data"][-1]["id"]} if has_more else params
+            answer = self._call(name, lambda: list_(params))  # noqa: B023 - called at once
+            if page := answer["data"]:
+                yield page
+                params = {**params, "starting_after": page[-1]["id"]}
+            has_more = page and answer["has_more"]
 
     def _call(self, name: str, function: Callable[[], Any]) -> dict[str, Any]:
         """What Stripe answers."""
         with measured("stripe", name), _translated():
             answer: dict[str, Any] = self._deadline.call(function).to_dict()
         return answer
+
+
+def _made(since: datetime, until: datetime | None) -> dict[str, Any]:
+    bounds = {"gte": since, "lte": until}
+    return {"created": {name: int(end.timestamp()) for name, end in bounds.items() if end}}
+
+
+def _page(objects: Sequence[Mapping[str, Any]], found: Sequence[T]) -> Page[T]:
+    return Page(found=found, reaches=stripe_objects.moment(objects[-1]["created"]))
 
 
 def _once(

@@ -3,9 +3,8 @@
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from itertools import islice
 from typing import TypeVar
 
 import settings
@@ -16,6 +15,7 @@ from models.intents import ListedPayment
 from models.kinds import Retry
 from models.session import transaction
 from providers import registry
+from providers.base import Page
 from tasks import peers
 from tasks.base import Work, job
 
@@ -26,7 +26,6 @@ Findings = list[tuple[Promise, Found]]
 Caller = Callable[[Callable[[], T]], T]
 
 _WINDOW = 1000
-_CHUNK = 100
 _SHARE_OF_LEASE = 1 / 6
 # What was just paid is told by an event a moment later.
 _PATIENCE_SECONDS = 5.0
@@ -108,7 +107,7 @@ def _tell(found: Findings) -> None:
         )
 
 
-def compare_with(name: str, call: Caller[list[ListedPayment]]) -> list[Broken]:
+def compare_with(name: str, call: Caller[Page[ListedPayment] | None]) -> list[Broken]:
     """Compare a provider's list with our payments, both ways; what is broken, which is filed.
 
     `call` makes the calls. What differs is looked at again a moment later. If time runs out,
@@ -130,22 +129,22 @@ def compare_with(name: str, call: Caller[list[ListedPayment]]) -> list[Broken]:
 
 
 def _read(
-    name: str, call: Caller[list[ListedPayment]], since: datetime
+    name: str, call: Caller[Page[ListedPayment] | None], since: datetime
 ) -> tuple[list[ListedPayment], list[ListedPayment], datetime]:
     """What is listed, what of it seems to differ, and from when on the list is whole."""
     deadline, pages = _deadline(), registry.get(name).list_since(since)
     listed: list[ListedPayment] = []
     suspects: list[ListedPayment] = []
-    while chunk := call(lambda: list(islice(pages, _CHUNK))):
-        listed += chunk
-        suspects += _suspects(name, chunk)
+    while page := call(lambda: next(pages, None)):
+        listed += page.found
+        suspects += _suspects(name, page.found)
         if time.monotonic() > deadline:
-            logger.warning("the list of %s was cut at %s", name, chunk[-1].created_at)
-            return listed, suspects, chunk[-1].created_at
+            logger.warning("the list of %s was cut at %s", name, page.reaches)
+            return listed, suspects, page.reaches
     return listed, suspects, since
 
 
-def _suspects(name: str, chunk: list[ListedPayment]) -> list[ListedPayment]:
+def _suspects(name: str, chunk: Sequence[ListedPayment]) -> list[ListedPayment]:
     with transaction() as session:
         broken = {each.found.subject_id for each in listing.compare(session, name, chunk)}
     return [theirs for theirs in chunk if theirs.payment_id in broken]

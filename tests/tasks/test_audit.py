@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from models import job
 from models.audit import finding, listing
 from models.intents import ListedPayment
 from providers import registry
+from providers.base import Page
 from tasks import audit, database_app
 from tests import shop
 from tests.sandbox.process import StripeProcess
@@ -184,7 +184,14 @@ def _mine(payment: Paid, found: list[tuple[str, int]]) -> list[str]:
 
 def _list(monkeypatch: pytest.MonkeyPatch, *listed: ListedPayment) -> None:
     """Have the adapter list just these."""
-    monkeypatch.setattr(registry.get("stripe"), "list_since", lambda _since: iter(listed))
+    pages = [Page(found=[each], reaches=each.created_at) for each in listed]
+    monkeypatch.setattr(registry.get("stripe"), "list_since", lambda _since: iter(pages))
+
+
+def _listed() -> list[ListedPayment]:
+    """What the adapter lists of the last minutes."""
+    pages = registry.get("stripe").list_since(datetime.now(UTC) - timedelta(minutes=5))
+    return [each for page in pages for each in page.found]
 
 
 def _theirs(payment: Paid, **changes: Any) -> ListedPayment:
@@ -214,7 +221,7 @@ def test_the_list_bears_our_mark_and_says_what_we_know(
     intents.create({"amount": 4990, "currency": "eur"})
     intents.create({"amount": 4990, "currency": "eur", "metadata": {"app": "orders-other"}})
 
-    listed = list(registry.get("stripe").list_since(datetime.now(UTC) - timedelta(minutes=5)))
+    listed = _listed()
     (ours,) = (each for each in listed if each.provider_payment_id == paid["intent"])
     assert (ours.payment_id, ours.state, ours.received_minor) == (paid["id"], "succeeded", 3998)
     assert (ours.amount_minor, ours.currency) == (3998, "EUR")
@@ -231,8 +238,7 @@ def test_a_list_is_read_to_its_last_page(
         intents.create({"amount": 4990, "currency": "eur", "metadata": mark}).id for _ in range(4)
     ]
 
-    listed = registry.get("stripe").list_since(datetime.now(UTC) - timedelta(minutes=5))
-    first_five = [each.provider_payment_id for each in islice(listed, 5)]
+    first_five = [each.provider_payment_id for each in _listed()[:5]]
     assert first_five == [*reversed(newer), paid["intent"]]
 
 
@@ -326,7 +332,6 @@ def test_a_list_that_is_cut_judges_only_what_it_showed(
     paid: Paid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(audit, "_SHARE_OF_LEASE", -1)
-    monkeypatch.setattr(audit, "_CHUNK", 1)
     newer = _theirs(
         paid,
         payment_id=998,
