@@ -20,6 +20,10 @@ class Ending:
     intents: Sequence[tuple[str, int]]
     """At the provider: how each payment intent stands, and what it has received."""
     mails: int
+    refunds: Sequence[tuple[str, int]] = ()
+    """Here and at the provider: how each stands, and its amount."""
+    disputes: Sequence[str] = ()
+    """How each stands."""
 
 
 PAID = Ending(
@@ -31,6 +35,9 @@ PAID = Ending(
 _HELD = {SHIRT: (10, 2), PIECE: (1, 1)}
 PLACED = Ending(order="pending", stock=_HELD, intents=[], mails=0)
 OPEN = replace(PLACED, intents=[("requires_payment_method", 0)])
+IMPORTED = replace(PAID, refunds=[("succeeded", TOTAL_MINOR)])
+REFUNDED = replace(IMPORTED, stock={SHIRT: (10, 0), PIECE: (0, 0)}, mails=2)
+DISPUTED = replace(PAID, disputes=["open"])
 EXPIRED = Ending(
     order="expired",
     stock={SHIRT: (10, 0), PIECE: (1, 0)},
@@ -46,6 +53,9 @@ def faults(story: Story, ending: Ending, *, may_double_mail: bool) -> list[str]:
         "stock": sorted((sku, *counts) for sku, counts in ending.stock.items()),
         "intents": list(ending.intents),
         "charges": [received for _, received in ending.intents if received],
+        "refunds": list(ending.refunds),
+        "refunds there": list(ending.refunds),
+        "disputes": list(ending.disputes),
         "unfinished jobs": [],
         "jobs that ended twice": [],
         "findings": [],
@@ -61,6 +71,8 @@ def _in_the_database() -> dict[str, list[Any]]:
     return {
         "orders": shop.sql("SELECT state, closing, needs_review, stock_shortage FROM orders"),
         "stock": shop.sql("SELECT sku, stock, held FROM stock_item ORDER BY sku"),
+        "refunds": shop.sql("SELECT state, amount_minor FROM refund"),
+        "disputes": [state for (state,) in shop.sql("SELECT state FROM dispute")],
         "unfinished jobs": shop.sql(
             "SELECT kind, state, attempts, last_error FROM job WHERE state <> 'done'"
         ),
@@ -78,6 +90,7 @@ def _at_the_provider(provider: StripeProcess) -> dict[str, list[Any]]:
     return {
         "intents": [(intent["status"], intent["amount_received"]) for intent in intents],
         "charges": [charge["amount_captured"] for charge in ledger["charges"]],
+        "refunds there": [(refund["status"], refund["amount"]) for refund in ledger["refunds"]],
     }
 
 

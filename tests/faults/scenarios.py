@@ -1,13 +1,27 @@
 """What a process of the product does, one thing each, and in whose stories: jobs, endpoints."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
+import pytest
+
+import settings
 from models import asking
 from models.user import User
+from providers import registry
 from tasks.base import drain
 from tests import shop
-from tests.faults.endings import EXPIRED, OPEN, PAID, PLACED, Ending
+from tests.faults.endings import (
+    DISPUTED,
+    EXPIRED,
+    IMPORTED,
+    OPEN,
+    PAID,
+    PLACED,
+    REFUNDED,
+    Ending,
+)
 from tests.faults.stories import Story
 
 
@@ -131,6 +145,62 @@ def _insist(story: Story) -> None:
     story.go_on()
 
 
+def _paid(story: Story) -> None:
+    _told_of_success(story)
+    story.work()
+
+
+def _to_be_refunded(story: Story) -> None:
+    _paid(story)
+    story.give_back()
+    story.choose_job("refunds.create")
+
+
+def _after(act: str, kind: str) -> Callable[[Story], None]:
+    """Something was done to the charge, and nobody was told of it; this job will find out."""
+
+    def begin(story: Story) -> None:
+        _paid(story)
+        story.at_the_charge(act)
+        story.stage(kind, payment_id=story.payment_id())
+        story.choose_job(kind)
+
+    return begin
+
+
+def _refunded_by_hand(story: Story) -> None:
+    _paid(story)
+    refund_id = story.at_the_charge("refund")
+    story.stage("refunds.record", payment_id=story.payment_id(), provider_refund_id=refund_id)
+    story.choose_job("refunds.record")
+
+
+def _reserved(story: Story) -> None:
+    """The shop captures by hand, and staff have just said so."""
+    with _captured_by_hand():
+        _open(story)
+        story.pay()
+    story.settle()
+    story.capture()
+    story.choose_job("payments.capture")
+
+
+@contextmanager
+def _captured_by_hand() -> Iterator[None]:
+    chosen = replace(settings.current(), payment_capture="manual")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settings, "current", lambda: chosen)
+        registry.get.cache_clear()
+        yield
+    registry.get.cache_clear()
+
+
+def _silent(story: Story) -> None:
+    """Paid for, and nothing was heard of it for longer than the janitor bears."""
+    _paid_at_the_provider(story)
+    shop.let_pass(minutes=2)
+
+
 def _receive(path: str) -> Callable[[Story], None]:
     return lambda story: story.deliver(story.success, path)
 
@@ -144,10 +214,16 @@ JOBS = {
     ),
     "payments.create_intent": Scenario(before=_started),
     "payments.refresh": Scenario(before=_in_doubt),
+    "payments.capture": Scenario(before=_reserved),
     "payments.close": Scenario(before=_closing, go_on=Story.settle, ending=EXPIRED),
     "payments.close, unanswered": Scenario(
         before=_closing_unanswered, go_on=Story.settle, ending=EXPIRED
     ),
+    "refunds.create": Scenario(before=_to_be_refunded, ending=REFUNDED),
+    "refunds.refresh": Scenario(before=_after("refund", "refunds.refresh"), ending=IMPORTED),
+    "refunds.record": Scenario(before=_refunded_by_hand, ending=IMPORTED),
+    "disputes.refresh": Scenario(before=_after("dispute", "disputes.refresh"), ending=DISPUTED),
+    "janitor.sweep": Scenario(before=_staged("janitor.sweep", _silent)),
     "webhooks.apply": Scenario(before=_told_of_success),
     "notifications.send": Scenario(before=_to_be_mailed),
     "reservations.sweep": Scenario(

@@ -11,7 +11,7 @@ import requests
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
-from models import job, lease
+from models import capturing, job, lease, refund
 from models.tables import Base
 from tasks.base import drain, perform
 from tasks.doorbell import channel, redis_client
@@ -99,7 +99,30 @@ class Story:
         answer = desk.post(f"/staff/jobs/{self.job_id}/{act}/", json={"why": "the buyer called"})
         assert answer.status_code == 200 or done_before in answer.text, answer.text
 
+    # What staff want of the money.
+
+    def give_back(self) -> None:
+        """Ask for all of the money to go back, and for the shirts to come back."""
+        ((item_id,),) = shop.sql("SELECT id FROM stock_item WHERE sku = :sku", sku=SHIRT)
+        with shop.database() as session:
+            refund.request(
+                session,
+                self.payment_id(),
+                restock={str(item_id): 2},
+                who="staff:1",
+                why="the buyer thought better of it",
+            )
+
+    def capture(self) -> None:
+        with shop.database() as session:
+            capturing.request(session, self.payment_id(), who="staff:1")
+
     # What the provider does: each event comes until it is taken, and then once more.
+
+    def at_the_charge(self, act: str) -> str:
+        """Have the bank or the dashboard act on the order's charge; the id of what it made."""
+        (charge,) = self.provider.ledger()["charges"]
+        return str(self.provider.control(f"charges/{charge['id']}/{act}", {})["id"])
 
     def events(self) -> list[dict[str, Any]]:
         """All that has happened there, oldest first."""
