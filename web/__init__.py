@@ -13,7 +13,21 @@ import tasks
 from models.base import connect, db
 from models.session import transaction
 from tasks.doorbell import redis_client
-from web import auth, callers, catalog, cli, docs, edge, health, orders, payments, staff, webhooks
+from web import (
+    auth,
+    callers,
+    catalog,
+    cli,
+    docs,
+    edge,
+    health,
+    orders,
+    payments,
+    refunds,
+    staff,
+    staff_refunds,
+    webhooks,
+)
 
 __all__ = ["create_app", "tasks"]
 
@@ -33,7 +47,7 @@ def create_app() -> Flask:
     api = edge.install(app)
     callers.register(app)
     cli.register(app)
-    for module in (orders, payments, webhooks, catalog, auth, staff):
+    for module in (orders, payments, refunds, webhooks, catalog, auth, staff, staff_refunds):
         api.register_blueprint(module.blueprint)
     app.register_blueprint(docs.blueprint(api))
     checks = {"database": _database_answers, "migrations": _is_at_head, "broker": _redis_answers}

@@ -10,8 +10,8 @@ from models.session import transaction
 from web.api import Blueprint
 from web.errors import Problem
 from web.fields import Password, SafeStr
-from web.representations import one_of, text
-from web.schemas import Schema, about
+from web.outgoing import one_of, text
+from web.schemas import EMPTY, Schema, about
 
 blueprint = Blueprint("auth", __name__, url_prefix="/auth", description="Sign in and out.")
 
@@ -28,10 +28,6 @@ class Account(Schema):
 
     email = text("Of the account.")
     role = one_of(("customer", *sorted(user.STAFF_ROLES)), "What the account may do.")
-
-
-class Empty(Schema):
-    """A body without fields."""
 
 
 class SignedOut(Schema):
@@ -54,7 +50,7 @@ def log_in(body: dict[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.route("/logout/", methods=["POST"])
-@blueprint.arguments(Empty())
+@blueprint.arguments(EMPTY)
 @blueprint.response(200, SignedOut())
 @blueprint.problems("unauthorized_origin")
 def log_out(_body: dict[str, Any]) -> dict[str, Any]:

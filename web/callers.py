@@ -2,7 +2,10 @@
 
 import hmac
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, g, request, session
@@ -16,6 +19,7 @@ from models.user import User
 from web.errors import Problem
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_ACTING_ROLES = frozenset({"clerk", "manager"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +61,26 @@ def present() -> Caller:
         g.caller = Caller(user=_user(), guest_id=session.get("guest_id"), token=_token())
     caller: Caller = g.caller
     return caller
+
+
+def admit_staff() -> None:
+    """Let staff in and nobody else; viewers may look and do nothing."""
+    account = present().user
+    if account is None or not account.is_staff:
+        raise Problem(404, "not_found")
+    if request.method not in _READING and account.role not in _ACTING_ROLES:
+        raise Problem(403, "role_too_low")
+
+
+def staff_only(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Admit staff before anything else of the request is looked at."""
+
+    @wraps(view)
+    def admitting(*args: Any, **path: Any) -> Any:
+        admit_staff()
+        return view(*args, **path)
+
+    return admitting
 
 
 def guest_id() -> str:

@@ -7,14 +7,14 @@ from typing import Any
 from sqlalchemy.orm import Session
 from structlog.contextvars import bind_contextvars
 
-from models import money, orders, payment, placing, stock
+from models import dispute, money, orders, payment, placing, refund, stock
 from models.idempotency import IdempotencyKey
 from models.orders import Order
 from models.placing import NewLine, NewOrder
 from models.session import transaction
 from models.tokens import guest_hash
 from providers import registry
-from web import callers, piece_lock, rendering
+from web import callers, piece_lock, refunds, rendering
 from web.api import Blueprint
 from web.callers import Caller
 from web.errors import Problem
@@ -64,7 +64,7 @@ def create(body: dict[str, Any]) -> tuple[dict[str, Any], int, Mapping[str, str]
     try:
         with piece_lock.lock().held(_pieces(new)), transaction() as session:
             order, replayed = _place(session, new, caller, claim)
-            shown = _shown(session, order, with_token=True)
+            shown = _shown(session, order, caller, with_token=True)
             bind_contextvars(order_id=order.id)
     except piece_lock.BeingBoughtError as error:
         raise Problem(
@@ -77,20 +77,27 @@ def create(body: dict[str, Any]) -> tuple[dict[str, Any], int, Mapping[str, str]
 @blueprint.response(200, ORDER)
 @blueprint.problems("not_found")
 def show(order_id: int) -> dict[str, Any]:
-    """The order with its lines, payments and timeline, for its owner and for staff."""
+    """The order with its lines, payments, refunds and timeline, for its owner and for staff."""
     caller = callers.present()
     with transaction() as session:
         order = orders.load(session, order_id)
         if order is None or not caller.may_see(order):
             raise Problem(404, "not_found")
-        return _shown(session, order)
+        return _shown(session, order, caller)
 
 
-def _shown(session: Session, order: Order, *, with_token: bool = False) -> dict[str, Any]:
+def _shown(
+    session: Session, order: Order, caller: Caller, *, with_token: bool = False
+) -> dict[str, Any]:
+    payments = payment.of_order(session, order.id)
+    refunded = refund.of_order(session, order.id) if payments else ()
     return rendering.order(
         order,
-        payment.of_order(session, order.id),
+        payments,
         orders.timeline(session, order.id),
+        refunds=refunds.shown(session, refunded, for_staff=caller.is_staff),
+        disputes=dispute.of_order(session, order.id) if caller.is_staff else (),
+        for_staff=caller.is_staff,
         with_token=with_token,
     )
 

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import request, url_for
+from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
 import settings
-from models import payment
+from models import capturing, payment
 from models.orders import Order
 from models.payment import Payment
 from models.session import transaction
@@ -19,7 +20,7 @@ from web.callers import Caller
 from web.errors import Problem
 from web.idempotency import KEY_HEADER, REPLAYED, REPLAYED_HEADER, Once, once
 from web.representations import PAYMENT
-from web.schemas import start_payment
+from web.schemas import EMPTY, start_payment
 
 _LONGEST_WAIT_SECONDS = 30
 _RESPOND_ASYNC = re.compile(r"(?:^|,)\s*respond-async\b", re.IGNORECASE)
@@ -30,11 +31,14 @@ _PREFER_HEADER = header(
     "provider, `respond-async` not at all. `Preference-Applied` says what was heeded.",
     "wait=10",
 )
-_ASK_AGAIN_HEADERS = {
+_LOCATION_HEADER = {
     "Location": {
         "description": "Where to ask again.",
         "schema": {"type": "string", "examples": ["/orders/payments/7/"]},
     },
+}
+_ASK_AGAIN_HEADERS = {
+    **_LOCATION_HEADER,
     "Retry-After": {
         "description": "In how many seconds.",
         "schema": {"type": "string", "examples": ["1"]},
@@ -93,6 +97,24 @@ def show(payment_id: int) -> dict[str, Any]:
         if row is None or order is None or not caller.may_see(order):
             raise Problem(404, "not_found")
         return _shown(session, row, for_owner=caller.owns(order))
+
+
+@blueprint.route("/capture/<int:payment_id>/", methods=["POST"])
+@callers.staff_only
+@blueprint.arguments(EMPTY)
+@blueprint.response(202, PAYMENT, headers=_LOCATION_HEADER)
+@blueprint.problems("not_found", "role_too_low", "unauthorized_origin", "not_capturable", "busy")
+def capture(_body: dict[str, Any], payment_id: int) -> Answer:
+    """Have the money taken that the customer's bank has reserved: all of it, once."""
+    try:
+        with transaction() as session:
+            row = capturing.request(session, payment_id, who=callers.present().name)
+            shown = _shown(session, row, for_owner=False)
+    except NoResultFound:
+        raise Problem(404, "not_found") from None
+    except capturing.NotCapturableError:
+        raise Problem(409, "not_capturable") from None
+    return shown, 202, {"Location": url_for("payments.show", payment_id=payment_id)}
 
 
 def _check_owner(session: Session, order_id: int, caller: Caller) -> None:

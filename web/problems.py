@@ -63,6 +63,11 @@ PROBLEMS: dict[str, Kind] = {
     "idempotency_key_invalid": Kind(
         400, "The Idempotency-Key is not valid", "Send 1 to 255 visible ASCII characters."
     ),
+    "idempotency_key_required": Kind(
+        400,
+        "An Idempotency-Key is required",
+        "Send one that nobody can guess: by it a repetition is told from a second refund.",
+    ),
     "invalid_signature": Kind(
         400,
         "The webhook is not signed by the provider",
@@ -106,6 +111,22 @@ PROBLEMS: dict[str, Kind] = {
     "already_paid": Kind(
         409, "The order is paid already", "Fetch the order: nothing is left to pay."
     ),
+    "not_capturable": Kind(
+        409,
+        "No money is reserved for this order",
+        "Fetch the payment and its order: it may be captured, cancelled or too late.",
+    ),
+    "not_refundable": Kind(
+        409, "There is no money to give back", "Fetch the payment: status and refunded say why."
+    ),
+    "refund_blocked": Kind(
+        409,
+        "The payment is disputed",
+        "The customer's bank has the money or may get it; answer the dispute at the provider.",
+    ),
+    "refund_too_large": Kind(
+        409, "More than is left of the payment", "Give back at most what refundable says."
+    ),
     "request_in_progress": Kind(
         409,
         "A request with this Idempotency-Key is under way",
@@ -134,6 +155,11 @@ PROBLEMS: dict[str, Kind] = {
     ),
     "amount_too_large": Kind(
         422, "The total is too large to be charged", "Split it into several orders."
+    ),
+    "restock_impossible": Kind(
+        422,
+        "Not so many of these goods can come back",
+        "Of each SKU at most what returnable says, or true for all that can.",
     ),
     "idempotency_key_reused": Kind(
         422,

@@ -1,12 +1,14 @@
 """Rows as the API shows them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from models.dispute import Dispute
 from models.journal import JournalEntry
 from models.money import decimal_string
 from models.orders import Address, Order, OrderItem
 from models.payment import Payment
+from models.refund import Refund
 from models.stock import StockItem
 from models.tokens import order_token
 
@@ -18,8 +20,12 @@ def order(
     payments: Sequence[Payment] = (),
     timeline: Sequence[JournalEntry] = (),
     *,
+    refunds: Sequence[Mapping[str, Any]] = (),
+    disputes: Sequence[Dispute] = (),
+    for_staff: bool = False,
     with_token: bool = False,
 ) -> dict[str, Any]:
+    """An order; of its refunds, what `refund` has made of them."""
     addresses = {address.kind: _address(address) for address in row.addresses}
     return {
         "id": row.id,
@@ -34,6 +40,7 @@ def order(
         "disputed": row.disputed,
         "currency": row.currency,
         "total": decimal_string(row.total_minor, row.currency),
+        "refunded": decimal_string(row.refunded_minor, row.currency),
         "guest_email": row.email,
         "expires_at": row.expires_at,
         "created_at": row.created_at,
@@ -42,8 +49,9 @@ def order(
         "shipping_address": addresses["shipping"],
         "billing_address": addresses.get("billing"),
         "payments": [_payment_of_order(payment) for payment in payments],
-        "refunds": [],
-        "timeline": [_entry(entry) for entry in timeline],
+        "refunds": refunds,
+        **({"disputes": [dispute(each) for each in disputes]} if for_staff else {}),
+        "timeline": [_entry(entry) for entry in timeline] if for_staff else _told(timeline),
     }
 
 
@@ -52,10 +60,61 @@ def payment(
 ) -> dict[str, Any]:
     """A payment; what lets a browser pay it is shown to its owner alone."""
     shown = {**_payment_of_order(row), "failure": failure}
-    if for_owner:
+    if not for_owner:
+        shown["capture_before"] = row.capture_before
+    else:
         shown["client_secret"] = row.secret_for_owner
         shown["publishable_key"] = publishable_key
     return shown
+
+
+def refund(row: Refund, skus: Mapping[str, str], *, for_staff: bool) -> dict[str, Any]:
+    """A refund; `skus` by item id, as `Refund.restock` has them."""
+    shown = {
+        "refund_id": row.id,
+        "payment_id": row.payment_id,
+        "status": row.state,
+        "amount": decimal_string(row.amount_minor, row.currency),
+        "currency": row.currency,
+        "created_at": row.created_at,
+    }
+    return shown | _internals_of(row, skus) if for_staff else shown
+
+
+def _internals_of(row: Refund, skus: Mapping[str, str]) -> dict[str, Any]:
+    restock = row.restock or {}
+    return {
+        "order_id": row.order_id,
+        "origin": row.origin,
+        "reason": row.reason,
+        "restock": [
+            {"product_sku": skus[item_id], "quantity": units} for item_id, units in restock.items()
+        ],
+        "requested_by": row.requested_by,
+        "provider": row.provider,
+        "provider_refund_id": row.provider_refund_id,
+        "failure": row.failure,
+        "ended_at": row.ended_at,
+    }
+
+
+def dispute(row: Dispute) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "order_id": row.order_id,
+        "payment_id": row.payment_id,
+        "provider": row.provider,
+        "provider_dispute_id": row.provider_dispute_id,
+        "state": row.state,
+        "status": row.status,
+        "reason": row.reason,
+        "amount": decimal_string(row.amount_minor, row.currency),
+        "currency": row.currency,
+        "is_refundable": row.is_refundable,
+        "due_by": row.due_by,
+        "opened_at": row.opened_at,
+        "ended_at": row.ended_at,
+    }
 
 
 def catalog_item(row: StockItem) -> dict[str, Any]:
@@ -91,9 +150,21 @@ def _payment_of_order(row: Payment) -> dict[str, Any]:
         "provider": row.provider,
         "status": row.state,
         "amount": decimal_string(row.amount_minor, row.currency),
+        "refunded": decimal_string(row.refunded_minor, row.currency),
         "currency": row.currency,
         "created_at": row.created_at,
     }
+
+
+def _told(timeline: Sequence[JournalEntry]) -> list[dict[str, Any]]:
+    """What an owner is told: neither of disputes, nor who of staff did what for which reason."""
+    return [_entry(entry) | _unsaid(entry) for entry in timeline if entry.subject != "dispute"]
+
+
+def _unsaid(entry: JournalEntry) -> dict[str, Any]:
+    is_staff = entry.who.partition(":")[0] in ("staff", "cli")
+    silence = {"why": None} if is_staff or entry.subject == "refund" else {}
+    return {**silence, **({"who": "staff"} if is_staff else {})}
 
 
 def _entry(row: JournalEntry) -> dict[str, Any]:

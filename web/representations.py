@@ -1,46 +1,17 @@
 """What the API shows of its objects: the one description that answers and documentation share."""
 
-from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from marshmallow import INCLUDE, fields, validate
 
 from models import orders, payment
 from web.fields import Nested
+from web.outgoing import currency_code, flag, moment, money, number, one_of, text
+from web.refund_representations import Dispute, Refund
 from web.schemas import Schema, about
 
 ORDER_STATUSES = (*orders.STATES, "shipped", "delivered", "partially_refunded", "refunded")
-REFUND_STATUSES = ("requested", "sent", "pending", "succeeded", "failed", "cancelled", "unknown")
 STOCK_STATUSES = ("available", "reserved", "sold", "archived")
-
-
-def text(description: str, *examples: object, **options: Any) -> fields.String:
-    """A text that goes out; always there unless `required=False`."""
-    return fields.String(metadata=about(description, *examples), **{"required": True, **options})
-
-
-def one_of(words: Iterable[str], description: str, **options: Any) -> fields.String:
-    return text(description, validate=validate.OneOf(tuple(words)), **options)
-
-
-def amount(description: str) -> fields.String:
-    return text(f"{description}, with as many decimals as the currency has.", "39.98")
-
-
-def currency_code() -> fields.String:
-    return text("ISO 4217.", "EUR")
-
-
-def number(description: str, *examples: object) -> fields.Integer:
-    return fields.Integer(required=True, metadata=about(description, *examples))
-
-
-def flag(description: str, **options: Any) -> fields.Boolean:
-    return fields.Boolean(metadata=about(description), **{"required": True, **options})
-
-
-def moment(description: str, **options: Any) -> fields.DateTime:
-    return fields.DateTime(required=True, metadata=about(description), **options)
 
 
 class Address(Schema):
@@ -57,9 +28,9 @@ class Address(Schema):
 class OrderItem(Schema):
     product_title = text("As in the catalogue when it was ordered.", "Blue T-shirt")
     product_sku = text("As in the catalogue when it was ordered.", "TSHIRT-BLUE")
-    unit_price = amount("Price of one piece")
+    unit_price = money("Price of one piece")
     quantity = number("How many pieces.", 2)
-    line_total = amount("Price of the line")
+    line_total = money("Price of the line")
     product_status = one_of(STOCK_STATUSES, "The product's status when it was ordered.")
 
 
@@ -67,18 +38,10 @@ class OrderPayment(Schema):
     payment_id = number("For GET /orders/payments/<payment_id>/.", 7)
     provider = text("Who takes the money.", "stripe")
     status = one_of(payment.STATES, "Where the payment stands.")
-    amount = amount("What is to be paid")
+    amount = money("What is to be paid")
+    refunded = money("What has been given back of it")
     currency = currency_code()
     created_at = moment("When it was started.")
-
-
-class Refund(Schema):
-    refund_id = number("The refund.", 3)
-    payment_id = number("The payment it gives back from.", 7)
-    status = one_of(REFUND_STATUSES, "Where the refund stands.")
-    amount = amount("What is given back")
-    currency = currency_code()
-    created_at = moment("When it was asked for.")
 
 
 class TimelineEntry(Schema):
@@ -87,7 +50,7 @@ class TimelineEntry(Schema):
     source = text("The state before.", attribute="from", data_key="from", allow_none=True)
     to = text("The state after.", "paid", allow_none=True)
     who = text("Who or what did it.", "stripe")
-    why = text("The reason that was given.", allow_none=True)
+    why = text("The reason that was given; staff's own are for staff.", allow_none=True)
 
 
 class Order(Schema):
@@ -103,6 +66,7 @@ class Order(Schema):
         "disputed": False,
         "currency": "EUR",
         "total": "39.98",
+        "refunded": "0.00",
         "guest_email": "guest@example.com",
         "expires_at": "2026-11-22T12:15:00+00:00",
         "created_at": "2026-11-22T12:00:00+00:00",
@@ -144,7 +108,8 @@ class Order(Schema):
     needs_review = flag("Staff must look at it.")
     disputed = flag("The customer disputes the charge at the provider.")
     currency = currency_code()
-    total = amount("The sum of all lines")
+    total = money("The sum of all lines")
+    refunded = money("What has been given back of it")
     guest_email = text("Where mails go.", allow_none=True)
     expires_at = moment("Until when the goods are held.", allow_none=True)
     created_at = moment("When it was placed.")
@@ -154,6 +119,7 @@ class Order(Schema):
     billing_address = Nested(Address, required=True, allow_none=True)
     payments = fields.List(Nested(OrderPayment), required=True)
     refunds = fields.List(Nested(Refund), required=True)
+    disputes = fields.List(Nested(Dispute), metadata=about("For staff."))
     timeline = fields.List(Nested(TimelineEntry), required=True)
 
 
@@ -163,6 +129,7 @@ class Payment(Schema):
         "provider": "stripe",
         "status": "open",
         "amount": "39.98",
+        "refunded": "0.00",
         "currency": "EUR",
         "created_at": "2026-11-22T12:01:00+00:00",
         "failure": None,
@@ -173,9 +140,13 @@ class Payment(Schema):
     payment_id = number("For GET /orders/payments/<payment_id>/.", 7)
     provider = text("Who takes the money.", "stripe")
     status = one_of(payment.STATES, "Where the payment stands.")
-    amount = amount("What is to be paid")
+    amount = money("What is to be paid")
+    refunded = money("What has been given back of it")
     currency = currency_code()
     created_at = moment("When it was started.")
+    capture_before = moment(
+        "Until when reserved money can be captured; for staff.", required=False, allow_none=True
+    )
     client_secret = text(
         "For the provider's form in the browser, while there is something to pay.",
         required=False,
@@ -207,7 +178,7 @@ class CatalogItem(Schema):
 
     sku = text("The product.", "TSHIRT-BLUE")
     title = text("Its name.", "Blue T-shirt")
-    unit_price = amount("Price of one piece")
+    unit_price = money("Price of one piece")
     currency = currency_code()
     available = number("Pieces that can be ordered now.", 12)
     is_unique = flag("There is only one in the world.")

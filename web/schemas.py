@@ -41,6 +41,10 @@ def about(description: str, *examples: object) -> dict[str, Any]:
     return {"description": description, **({"examples": list(examples)} if examples else {})}
 
 
+class Empty(Schema):
+    """A body without fields."""
+
+
 class AddressIn(Schema):
     name = SafeStr(load_default=None, min_length=0, metadata=about("Who receives it."))
     line1 = SafeStr(required=True, metadata=about("Street and number.", "123 Street"))
@@ -151,4 +155,5 @@ def start_payment(providers: Iterable[str]) -> Schema:
     return Schema.from_dict(body, name="StartPayment")()  # type: ignore[return-value, arg-type]
 
 
+EMPTY = Empty()
 ORDER_CREATE = OrderCreate()

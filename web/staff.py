@@ -1,13 +1,12 @@
-"""For staff: the job ledger and what the auditor found. For others none of this exists."""
+"""For staff: jobs, events, what the auditor found. For others none of this exists."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from flask import request
 from sqlalchemy.exc import NoResultFound
 
-from models import job, job_desk
+from models import job, job_desk, webhook_event
 from models.audit import finding
 from models.session import transaction
 from web import callers
@@ -22,24 +21,14 @@ from web.staff_representations import (
     JobQuery,
     JobStats,
     Page,
+    WebhookList,
+    WebhookQuery,
 )
-
-_READING = frozenset({"GET", "HEAD", "OPTIONS"})
-_ACTING_ROLES = frozenset({"clerk", "manager"})
 
 blueprint = Blueprint("staff", __name__, url_prefix="/staff", description="For staff.")
 
 
-def _admit() -> None:
-    """Let staff in and nobody else; viewers may look and do nothing."""
-    account = callers.present().user
-    if account is None or not account.is_staff:
-        raise Problem(404, "not_found")
-    if request.method not in _READING and account.role not in _ACTING_ROLES:
-        raise Problem(403, "role_too_low")
-
-
-blueprint.before_request(_admit)
+blueprint.before_request(callers.admit_staff)
 
 
 @blueprint.route("/jobs/")
@@ -52,7 +41,7 @@ def list_jobs(query: dict[str, Any]) -> dict[str, Any]:
     age = None if seconds is None else timedelta(seconds=seconds)
     wanted = job_desk.Filter(**query, older_than=age)
     with transaction() as session:
-        return _page(job_desk.find(session, wanted, limit=limit + 1, after=after), limit)
+        return page(job_desk.find(session, wanted, limit=limit + 1, after=after), limit)
 
 
 @blueprint.route("/jobs/stats/")
@@ -105,7 +94,21 @@ def list_findings(query: Mapping[str, Any]) -> dict[str, Any]:
     limit = query["limit"]
     with transaction() as session:
         found = finding.open_ones(session, limit=limit + 1, after=query["starting_after"])
-        return _page(found, limit)
+        return page(found, limit)
+
+
+@blueprint.route("/webhooks/")
+@blueprint.arguments(WebhookQuery(), location="query")
+@blueprint.response(200, WebhookList())
+@blueprint.problems("not_found")
+def list_webhooks(query: Mapping[str, Any]) -> dict[str, Any]:
+    """Events that providers have sent, newest first; `parked` ones wait for their payment."""
+    limit = query["limit"]
+    with transaction() as session:
+        found = webhook_event.find(
+            session, limit=limit + 1, after=query["starting_after"], state=query["state"]
+        )
+    return page(found, limit)
 
 
 def _act(act: Callable[..., job.Job], job_id: int, why: str) -> job.Job:
@@ -122,6 +125,6 @@ def _act(act: Callable[..., job.Job], job_id: int, why: str) -> job.Job:
         ) from None
 
 
-def _page(found: Sequence[Any], limit: int) -> dict[str, Any]:
+def page(found: Sequence[Any], limit: int) -> dict[str, Any]:
     """The first `limit` of what was found, which is one more if there are more."""
     return {"data": found[:limit], "has_more": len(found) > limit}

@@ -1,13 +1,13 @@
-"""What the API shows to staff alone: jobs, figures, findings."""
+"""What the API shows to staff alone: jobs, figures, findings, events."""
 
 from typing import Any, ClassVar
 
 from marshmallow import fields, validate
 
-from models import job_desk
+from models import job_desk, webhook_event
 from models.kinds import QUEUES
 from web.fields import Nested, SafeStr
-from web.representations import flag, moment, number, one_of, text
+from web.outgoing import flag, moment, number, one_of, text
 from web.schemas import Schema, about
 
 _BIGINT = validate.Range(1, 2**63 - 1)
@@ -153,6 +153,34 @@ class Finding(Schema):
 
 class FindingList(Schema):
     data = fields.List(Nested(Finding), required=True, metadata=about("Newest first."))
+    has_more = flag("Whether there are more after these.")
+
+
+class WebhookQuery(Page):
+    state = fields.String(
+        load_default=None,
+        validate=validate.OneOf(tuple(webhook_event.STATES)),
+        metadata=about("What became of the event.", "parked"),
+    )
+
+
+class WebhookEvent(Schema):
+    id = number("The event, here.", 11)
+    provider = text("Who sent it.", "stripe")
+    event_id = text("Its name at the provider.", "evt_1Example")
+    type = text("What it tells of, in the provider's words.", "payment_intent.succeeded")
+    state = one_of(webhook_event.STATES, "What became of it.")
+    reason = text("Why.", allow_none=True)
+    order_id = fields.Integer(
+        required=True, allow_none=True, metadata=about("The order it is about.", 42)
+    )
+    occurred_at = moment("When it happened there.")
+    received_at = moment("When it came here.")
+    ended_at = moment("When it was applied or ignored.", allow_none=True)
+
+
+class WebhookList(Schema):
+    data = fields.List(Nested(WebhookEvent), required=True, metadata=about("Newest first."))
     has_more = flag("Whether there are more after these.")
 
 

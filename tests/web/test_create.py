@@ -66,6 +66,7 @@ def test_an_order_is_answered_whole(client: FlaskClient) -> None:
         "disputed": False,
         "currency": "EUR",
         "total": "39.98",
+        "refunded": "0.00",
         "guest_email": "guest@example.com",
         "paid_at": None,
         "items": [

@@ -47,6 +47,7 @@ def test_a_payment_is_promised_at_first_and_then_has_a_secret(
         "provider": "stripe",
         "status": "open",
         "amount": "39.98",
+        "refunded": "0.00",
         "currency": "EUR",
         "created_at": None,
         "client_secret": opened.get_json()["client_secret"],
