@@ -33,7 +33,8 @@ _LUA = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local function moment(key)
-  return math.max(now, math.min(tonumber(redis.call('GET', key) or 0), now + ARGV[1]))
+  local at = tonumber(redis.call('GET', key) or 0)
+  return at > now + ARGV[1] and now or math.max(now, at)
 end
 local function keep(key, at)
   redis.call('SET', key, at, 'PX', math.ceil((at - now) / 1000) + 1000)
@@ -61,7 +62,7 @@ for i = 1, #KEYS - 1 do
 end
 return 0
 """
-_EMPTY = f"{_LUA} keep(KEYS[1], math.max(moment(KEYS[1]), now + ARGV[2]))"
+_EMPTY = f"{_LUA} keep(KEYS[1], math.max(moment(KEYS[1]), now + math.min(ARGV[1], ARGV[2])))"
 
 logger = logging.getLogger(__name__)
 

@@ -219,13 +219,19 @@ def test_emptying_a_bucket_for_less_brings_no_token_back(buckets: Buckets, redis
     assert redis.get(channel(WHOLE.bucket)) == so_far
 
 
-def test_a_clock_that_is_set_back_stops_nobody_for_longer_than_a_minute(
+def test_a_moment_of_a_clock_that_was_set_back_stops_nobody(
     buckets: Buckets, redis: "Redis"
 ) -> None:
     seconds, _ = redis.time()
     redis.set(channel(WHOLE.bucket), (seconds + 86_400) * SECOND)
 
-    assert refused(buckets, WHOLE) <= 75
+    assert [drawn(buckets, WHOLE) for _ in range(5)] == [True] * 4 + [False]
+
+
+def test_a_bucket_can_be_emptied_for_the_longest_pause(buckets: Buckets) -> None:
+    buckets.empty(WHOLE, 60.0)
+
+    assert not drawn(buckets, WHOLE)
 
 
 # --- without Redis ---
@@ -251,6 +257,7 @@ def test_without_redis_a_process_draws_at_a_quarter_of_the_rate(
 
     assert answers == [True, False, False]  # a token every forty seconds
     assert refused(alone, WHOLE) > 40
+    assert drawn(alone, OTHER._replace(depth=SECOND))
     assert [record.message[:28] for record in caplog.records] == ["providers are asked slowly, "]
 
 

@@ -249,25 +249,50 @@ def _states() -> dict[str, int]:
     return dict(shop.sql("SELECT state, count(*) FROM payment GROUP BY state"))
 
 
-def test_a_crowd_of_payments_is_opened_without_a_429(
-    client: FlaskClient, stripe_sandbox: StripeProcess, set_rate: Callable[[int], None]
-) -> None:
-    set_rate(20)
+@pytest.fixture
+def strict(stripe_sandbox: StripeProcess) -> Iterator[StripeProcess]:
+    """The provider with Stripe's own limit."""
+    stripe_sandbox.control("config", {"requests_per_second": 25})
+    yield stripe_sandbox
+    stripe_sandbox.control("config", {"requests_per_second": None})
+
+
+def _open(client: FlaskClient, strict: StripeProcess, crowd: int) -> list[int]:
+    """Open so many payments, all waiting at once; what the provider answered."""
     shop.make_item(units=200)
-    before, logged = _throttled("create"), len(stripe_sandbox.read("requests"))
-    for _ in range(60):
+    for _ in range(crowd):
         assert shop.start(client, shop.place(client)).status_code == 202
+    logged = len(strict.read("requests"))
 
     def work_off() -> bool:
         shop.at_once(lambda _: drain(), 4)
-        return _states() == {"open": 60}
+        return _states() == {"open": crowd}
 
     shop.await_that(work_off)
-
-    requests = stripe_sandbox.read("requests")[logged:]
-    assert [each["status"] for each in requests] == [200] * 60
     assert shop.sql("SELECT DISTINCT state, attempts FROM job") == [("done", 1)]
+    return [each["status"] for each in strict.read("requests")[logged:]]
+
+
+def test_a_crowd_of_payments_is_opened_without_a_429(
+    client: FlaskClient, strict: StripeProcess, set_rate: Callable[[int], None]
+) -> None:
+    set_rate(20)
+    before = _throttled("create")
+
+    assert _open(client, strict, crowd=60) == [200] * 60
     assert _throttled("create") > before
+
+
+def test_without_the_limit_a_crowd_meets_429_and_is_opened_all_the_same(
+    client: FlaskClient, strict: StripeProcess, set_rate: Callable[[int], None]
+) -> None:
+    set_rate(1000)
+    strict.control("config", {"requests_per_second": 10})
+
+    answers = _open(client, strict, crowd=30)
+
+    assert answers.count(200) == 30
+    assert 429 in answers
 
 
 # --- a provider that is down ---
