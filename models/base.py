@@ -57,13 +57,18 @@ db = SQLAlchemy(
 
 
 @event.listens_for(Engine, "handle_error")
-def _forget_the_row(context: ExceptionContext) -> None:
-    """PostgreSQL's DETAIL quotes the row that it refused: what customers send stays unlogged."""
+def _on_error(context: ExceptionContext) -> None:
     error, raised = context.original_exception, context.sqlalchemy_exception
-    if isinstance(error, psycopg.Error) and raised is not None and error.diag.message_detail:
-        primary = error.diag.message_primary or ""
-        raised.args = (str(raised.args[0]).replace(str(error), primary), *raised.args[1:])
-        error.args = (primary,)
+    if isinstance(error, psycopg.Error) and raised is not None:
+        told = str(error)
+        forget_the_row(error)
+        raised.args = (str(raised.args[0]).replace(told, str(error)), *raised.args[1:])
+
+
+def forget_the_row(error: psycopg.Error) -> None:
+    """PostgreSQL's DETAIL quotes the row that it refused: what customers send stays unlogged."""
+    if error.diag.message_detail:
+        error.args = (error.diag.message_primary or "",)
 
 
 def connect(app: Flask, settings: Settings, *, pool_size: int, pool_timeout: float) -> None:

@@ -11,25 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import (
-    CheckConstraint,
-    ForeignKey,
-    Index,
-    Interval,
-    Text,
-    TextClause,
-    UniqueConstraint,
-    Uuid,
-    bindparam,
-    text,
-)
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from psycopg.types.json import Jsonb
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, Uuid, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 import settings
 from models import kinds
 from models.base import Base, BigId, Json
 from models.session import Rung, now, ring_after_commit, true_now
+from models.statement import Statement
 
 logger = logging.getLogger(__name__)
 
@@ -105,58 +95,49 @@ class Lease:
         return self.attempt > self.max_attempts
 
 
-# The statements of a job's life, built once: they are the most frequent of all. Only the clock
-# is interpolated, never a value.
-_STAGE = text(f"""
+# The statements of a job's life are the most frequent of all. Only the clock is interpolated,
+# never a value.
+_STAGE = Statement(f"""
 INSERT INTO job (kind, dedupe_key, order_id, payload, queue, state, run_at, attempts,
                  max_attempts, rung_at, created_at)
-VALUES (:kind, :key, :order_id, :payload, :queue, 'ready', {now()} + :after, 0,
-        :max_attempts, {true_now()}, {now()})
+VALUES (%(kind)s, %(key)s, %(order_id)s, %(payload)s, %(queue)s, 'ready',
+        {now()} + CAST(%(after)s AS interval), 0, %(max_attempts)s, {true_now()}, {now()})
 ON CONFLICT (dedupe_key) DO NOTHING
 RETURNING id
-""").bindparams(  # noqa: S608
-    bindparam("payload", type_=JSONB), bindparam("after", type_=Interval)
-)
-
-_CLAIM = (
-    text(f"""
-UPDATE job SET state = 'leased', lease_token = :token, lease_until = {true_now()} + :lease,
-               lease_owner = :owner, attempts = attempts + 1
-WHERE id = :job_id AND state = 'ready' AND run_at <= {now()} AND kind = ANY (:kinds)
-RETURNING id, kind, attempts, max_attempts, payload, order_id, {now()} - run_at AS waited
 """)  # noqa: S608
-    .bindparams(
-        bindparam("token", type_=Uuid),
-        bindparam("lease", type_=Interval),
-        bindparam("kinds", type_=ARRAY(Text)),
-    )
-    .columns(payload=JSONB)
-)
+
+_CLAIM = Statement(f"""
+UPDATE job SET state = 'leased', lease_token = %(token)s,
+               lease_until = {true_now()} + CAST(%(lease)s AS interval),
+               lease_owner = %(owner)s, attempts = attempts + 1
+WHERE id = %(job_id)s AND state = 'ready' AND run_at <= {now()} AND kind = ANY (%(kinds)s)
+RETURNING kind, attempts, max_attempts, payload, order_id, {now()} - run_at
+""")  # noqa: S608
 
 
-def _leaving(*changes: str) -> TextClause:
+def _leaving(*changes: str) -> Statement:
     """The statement that gives a lease back, fenced by its token, and notes how its try ended."""
-    return text(f"""
+    return Statement(f"""
 WITH given_back AS (
     UPDATE job SET {", ".join(changes)}, lease_token = NULL, lease_until = NULL,
-                   rung_at = {true_now()}, last_error = coalesce(:error, last_error)
-    WHERE id = :job_id AND state = 'leased' AND lease_token = :token
+                   rung_at = {true_now()},
+                   last_error = coalesce(CAST(%(error)s AS text), last_error)
+    WHERE id = %(job_id)s AND state = 'leased' AND lease_token = CAST(%(token)s AS uuid)
     RETURNING id
 ), noted AS (
     INSERT INTO job_attempt (job_id, attempt, lease_token, outcome, error, ended_at)
-    SELECT id, :attempt, :token, :outcome, :error, {now()} FROM given_back
-    WHERE CAST(:outcome AS text) IS NOT NULL
+    SELECT id, CAST(%(attempt)s AS bigint), CAST(%(token)s AS uuid), CAST(%(outcome)s AS text),
+           CAST(%(error)s AS text), {now()}
+    FROM given_back WHERE CAST(%(outcome)s AS text) IS NOT NULL
 )
 SELECT id FROM given_back
-""").bindparams(  # noqa: S608
-        bindparam("token", type_=Uuid)
-    )
+""")  # noqa: S608
 
 
-_END = _leaving("state = :state", f"finished_at = {now()}")
-_PUT_BACK = _leaving("state = 'ready'", f"run_at = {now()} + CAST(:delay AS interval)")
+_END = _leaving("state = %(state)s", f"finished_at = {now()}")
+_PUT_BACK = _leaving("state = 'ready'", f"run_at = {now()} + CAST(%(delay)s AS interval)")
 _HAND_BACK = _leaving(
-    "state = 'ready'", f"run_at = {now()} + CAST(:delay AS interval)", "attempts = attempts - 1"
+    "state = 'ready'", f"run_at = {now()} + CAST(%(delay)s AS interval)", "attempts = attempts - 1"
 )
 
 
@@ -175,20 +156,21 @@ def stage(
     """
     known = kinds.get(kind)
     known.signature.bind(**arguments)
-    job_id = session.scalar(
-        _STAGE,
+    staged = _STAGE.row(
+        session,
         {
             "kind": kind,
             "key": key,
             "order_id": order_id,
-            "payload": arguments,
+            "payload": Jsonb(arguments),
             "queue": known.queue,
             "after": after,
             "max_attempts": known.retry.attempts,
         },
     )
-    if job_id is None:
+    if staged is None:
         return
+    (job_id,) = staged
     logger.info("staged", extra={"staged_job_id": job_id, "staged_kind": kind})
     if not after:
         ring_after_commit(session, Rung(job_id, kind))
@@ -200,8 +182,8 @@ def claim(session: Session, job_id: int, owner: str) -> Lease | None:
     The attempt is counted before the work begins.
     """
     claimed_at, token = time.monotonic(), uuid.uuid4()
-    row = session.execute(
-        _CLAIM,
+    row = _CLAIM.row(
+        session,
         {
             "job_id": job_id,
             "token": token,
@@ -209,18 +191,19 @@ def claim(session: Session, job_id: int, owner: str) -> Lease | None:
             "owner": owner,
             "kinds": list(kinds.KINDS),
         },
-    ).one_or_none()
+    )
     if row is None:
         return None
+    kind, attempt, max_attempts, payload, order_id, waited = row
     return Lease(
-        job_id=row.id,
-        kind=row.kind,
+        job_id=job_id,
+        kind=kind,
         token=token,
-        attempt=row.attempts,
-        max_attempts=row.max_attempts,
-        payload=row.payload,
-        order_id=row.order_id,
-        waited=row.waited,
+        attempt=attempt,
+        max_attempts=max_attempts,
+        payload=payload,
+        order_id=order_id,
+        waited=waited,
         claimed_at=claimed_at,
     )
 
@@ -243,7 +226,7 @@ def hand_back(session: Session, lease: Lease, why: str, delay: timedelta) -> Non
 def _leave(
     session: Session,
     lease: Lease,
-    statement: TextClause,
+    statement: Statement,
     outcome: str | None,
     error: str | None,
     **values: Any,
@@ -255,5 +238,5 @@ def _leave(
         "outcome": outcome,
         "error": error,
     }
-    if session.scalar(statement, bind | values) is None:
+    if statement.row(session, bind | values) is None:
         raise LeaseLostError(lease.job_id)

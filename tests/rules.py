@@ -17,6 +17,7 @@ ADDED = {"providers", "sandbox", "settings.py", "benchmarks", "docs", "deploy", 
 ADDED |= {"Makefile", "pyproject.toml", "LICENSE"}
 
 _ENDS_A_TRANSACTION = {"commit", "rollback", "begin", "begin_nested"}
+_DRIVERS = {"driver_connection", "dbapi_connection", "raw_connection", "cursor", "pgconn"}
 _ENVIRONMENT = {"os.environ", "os.environb", "os.getenv", "os.getenvb"}
 _ENVIRONMENT_READERS = {"environs", "dotenv"}
 _CLOCKS = {
@@ -44,6 +45,13 @@ def transactions_ended(tree: ast.Module) -> Iterator[ast.AST]:
             and node.func.attr in _ENDS_A_TRANSACTION
             and not (isinstance(node.func.value, ast.Name) and node.func.value.id in verbs_of)
         ):
+            yield node
+
+
+def drivers_reached(tree: ast.Module) -> Iterator[ast.AST]:
+    """Ways past the engine to the driver's own connection, where no event tells of a statement."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr in _DRIVERS:
             yield node
 
 

@@ -17,6 +17,7 @@ from tests.rules import Rule
 
 ROOT = Path(__file__).parents[1]
 SESSION = Path("models/session.py")
+STATEMENT = Path("models/statement.py")
 
 
 def _modules(*places: str) -> list[Path]:
@@ -68,6 +69,12 @@ def test_only_transaction_commits_and_rolls_back() -> None:
     ended = set(rules.transactions_ended(session))
     assert ended
     assert ended <= set(ast.walk(transaction))
+
+
+def test_only_a_statement_goes_past_the_engine() -> None:
+    others = [path for path in _modules("models", "tasks", "web") if path != STATEMENT]
+    assert _offences(rules.drivers_reached, others) == []
+    assert _offences(rules.drivers_reached, [STATEMENT])
 
 
 def test_only_settings_reads_the_environment() -> None:
@@ -148,6 +155,8 @@ OFFENCES: list[tuple[Rule, str]] = [
     (rules.transactions_ended, "db.session.rollback()"),
     (rules.transactions_ended, "with engine.begin() as c: pass"),
     (rules.transactions_ended, "def verb(session):\n    with session.begin_nested(): pass"),
+    (rules.drivers_reached, "session.connection().connection.cursor()"),
+    (rules.drivers_reached, "db.engine.raw_connection()"),
     (rules.environment_read, "import os\nos.environ['HOME']"),
     (rules.environment_read, "import os\nos.getenv('HOME')"),
     (rules.environment_read, "from os import environ"),

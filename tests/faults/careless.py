@@ -7,11 +7,12 @@ import re
 import sys
 from typing import Any
 
-from sqlalchemy import TextClause, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from models import job as ledger
 from models.job import Job, JobAttempt, Lease
+from models.statement import Statement
 from tasks import app
 
 
@@ -30,11 +31,8 @@ def _end_without_fence(
 
 def _claim_without_condition() -> None:
     """Have every claim take the job, even if it is held or done."""
-    statement = ledger._CLAIM.element
-    assert isinstance(statement, TextClause)
-    statement.text = re.sub(
-        r"AND state = 'ready' AND run_at <= .*? AND kind", "AND kind", statement.text
-    )
+    condition = r"AND state = 'ready' AND run_at <= .*? AND kind"
+    ledger._CLAIM = Statement(re.sub(condition, "AND kind", ledger._CLAIM.sql))
 
 
 if __name__ == "__main__":

@@ -20,10 +20,12 @@ from typing import Any, NoReturn, Self
 
 from flask import Flask
 from sqlalchemy import Connection, Engine, event
+from sqlalchemy.orm import Session
 
 import tasks
 from models.base import db
 from models.session import ring_with
+from models.statement import Statement
 from providers import registry
 from tasks import peers
 from web import piece_lock
@@ -96,6 +98,7 @@ class Watch:
             with app.app_context():
                 db.engine.dispose(close=False)
                 self._follow(db.engine)
+        setattr(Statement, "row", self._seen(Statement.row))  # noqa: B010 - a method, to mypy
         for cached in (registry.get, peers.provider, peers.mail_server, piece_lock.lock):
             cached.cache_clear()
         tasks.doorbell.forget()
@@ -109,6 +112,15 @@ class Watch:
         event.listen(engine, "before_cursor_execute", self._on_statement)
         event.listen(engine, "commit", self._on_commit)
         event.listen(engine, "rollback", self._on_rollback)
+
+    def _seen(self, row: Callable[..., Any]) -> Callable[..., Any]:
+        """The statements that the engine is not asked for: nothing else goes past it."""
+
+        def seen(statement: Statement, session: Session, values: Any) -> Any:
+            self._on_statement(session.connection(), None, statement.sql)
+            return row(statement, session, values)
+
+        return seen
 
     def _on_statement(self, connection: Connection, *given: Any) -> None:
         self.reach(f"before {given[1]}")

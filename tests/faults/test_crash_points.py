@@ -137,6 +137,12 @@ def test_every_writing_endpoint_has_a_scenario_or_a_reason_to_have_none(app: Fla
     assert {*ENDPOINTS, *EXEMPT} == writing
 
 
+def test_the_ledgers_own_statements_are_points_too(sweep: Sweep) -> None:
+    seen = [point.what.partition(" SET ")[0] for point in sweep.points("payments.create_intent")]
+    assert seen[0] == "before UPDATE job"
+    assert "before WITH given_back AS ( UPDATE job" in seen
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", _SCENARIOS)
 def test_a_death_or_a_sleep_anywhere_loses_and_doubles_nothing(
