@@ -1,60 +1,35 @@
-"""Stripe's words in ours: every status, every event, and nothing secret kept."""
+"""Stripe's objects in our words: every status, every amount."""
 
-import json
-from functools import cache
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-import settings
-from providers import stripe_kept, stripe_objects
-from providers.base import InvalidSignature, MalformedEvent, OutcomeUnknown, ProviderEvent
-from providers.stripe import Stripe
-from tests import shop
-from tests.stripe_spec import SPECS, needs_spec
+from providers import stripe_money, stripe_objects
+from providers.base import OutcomeUnknown, Rejected
+from tests.providers.stripe_examples import INTENT, examples, statuses
+from tests.stripe_spec import needs_spec
 
-INTENT = {
-    "id": "pi_1",
-    "object": "payment_intent",
-    "amount": 3998,
-    "amount_received": 0,
-    "client_secret": "pi_1_secret_x",
+REFUND: dict[str, Any] = {
+    "id": "re_1",
+    "object": "refund",
+    "amount": 1000,
+    "created": 1780300800,
     "currency": "eur",
-    "livemode": False,
-    "metadata": {"app": "orders-test", "payment_id": "7"},
-    "status": "requires_payment_method",
+    "status": "succeeded",
 }
-SECRETS = ("client_secret", "_secret_")
 
 
-@cache
-def examples() -> dict[str, dict[str, Any]]:
-    """Example events by type, as Stripe makes them."""
-    events: dict[str, dict[str, Any]] = json.loads((SPECS / "stripe.events.json").read_text())[
-        "events"
-    ]
-    return events
-
-
-@cache
-def statuses() -> list[str]:
-    """What Stripe's document says a payment intent's status may be."""
-    document = json.loads((SPECS / "stripe.openapi.json").read_text())
-    names: list[str] = document["components"]["schemas"]["payment_intent"]["properties"]["status"][
-        "enum"
-    ]
-    return names
-
-
-def read(**changes: Any) -> ProviderEvent:
-    """An event about `INTENT` as our adapter reads it."""
-    return Stripe(settings.current()).read_event(shop.event_about(INTENT, **changes))
+def dispute(**changes: Any) -> dict[str, Any]:
+    subject: dict[str, Any] = examples()["charge.dispute.created"]["data"]["object"]
+    return subject | changes
 
 
 @needs_spec
 def test_every_status_that_stripe_documents_has_its_word_here() -> None:
     states = {
-        status: stripe_objects.payment({**INTENT, "status": status}).state for status in statuses()
+        status: stripe_objects.payment(INTENT | {"status": status}).state
+        for status in statuses("payment_intent")
     }
     assert states == {
         "requires_payment_method": "open",
@@ -67,112 +42,102 @@ def test_every_status_that_stripe_documents_has_its_word_here() -> None:
     }
 
 
-def test_a_status_of_tomorrow_is_unknown_and_its_event_is_left_with_stripe() -> None:
-    with pytest.raises(OutcomeUnknown):
-        stripe_objects.payment({**INTENT, "status": "requires_patience"})
-    with pytest.raises(MalformedEvent):
-        read(data={"object": {**INTENT, "status": "requires_patience"}})
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        ("pending", "pending"),
+        ("requires_action", "pending"),
+        ("succeeded", "succeeded"),
+        ("failed", "failed"),
+        ("canceled", "cancelled"),
+    ],
+)
+def test_every_status_of_a_refund_has_its_word_here(status: str, state: str) -> None:
+    assert stripe_objects.refund(REFUND | {"status": status}, "orders-test").state == state
 
 
 @needs_spec
-def test_every_example_event_is_read_and_tells_of_a_payment_if_it_is_about_one() -> None:
-    adapter = Stripe(settings.current())
-    for name, example in examples().items():
-        event = adapter.read_event(example)
-        assert (event.event_id, event.type) == (example["id"], example["type"])
-        assert (event.payment is not None) == name.startswith("payment_intent.")
-        assert event.foreign_because is None
-
-
-@needs_spec
-def test_what_is_kept_of_an_event_holds_no_secret_and_can_be_read_again() -> None:
-    adapter = Stripe(settings.current())
-    for example in examples().values():
-        kept = adapter.read_event(example).body
-        assert not [secret for secret in SECRETS if secret in json.dumps(kept)]
-        again = adapter.read_event(kept)
-        assert again.payment is None or again.payment.client_secret is None
-        assert again.body == kept
-
-
-def test_no_secret_is_kept_however_deep_it_lies() -> None:
-    deep = {
-        "last_payment_error": {"payment_intent": INTENT},
-        "charges": [{"client_secret": "ch_secret_1", "billing_details": {"name": "Ada"}}],
-        "next_action": {"redirect_to_url": {"url": "https://stripe.example/?s=src_secret_1"}},
-        "receipt_email": "ada@example.com",
-        "id": "pi_1",
-        "object": "payment_intent",
+def test_a_dispute_is_open_unless_stripe_says_how_it_ended() -> None:
+    words = [*statuses("dispute"), "appeal_needs_response", "brand_new"]
+    states = {status: stripe_objects.dispute(dispute(status=status)).state for status in words}
+    ended = {status: state for status, state in states.items() if state != "open"}
+    assert ended == {
+        "won": "won",
+        "lost": "lost",
+        "warning_closed": "closed",
+        "prevented": "closed",
     }
-    kept = json.dumps(stripe_kept.kept(deep))
-    assert not [word for word in (*SECRETS, "Ada", "ada@example.com") if word in kept]
-    assert "pi_1" in kept
 
 
-def test_an_event_bears_the_mark_of_our_payment_and_the_key_of_its_cause() -> None:
-    event = read(request={"id": "req_1", "idempotency_key": "test-pi-7"})
-    assert (event.marked_payment_id, event.idempotency_key) == (7, "test-pi-7")
-    assert event.payment is not None
-    assert event.payment.provider_payment_id == "pi_1"
+@needs_spec
+def test_a_dispute_that_nobody_need_answer_has_no_time_for_it() -> None:
+    assert stripe_objects.dispute(dispute(evidence_details={"due_by": None})).due_by is None
+
+
+@pytest.mark.parametrize("status", ["of_tomorrow", None])
+def test_a_status_of_tomorrow_is_an_unknown_outcome(status: str | None) -> None:
+    with pytest.raises(OutcomeUnknown):
+        stripe_objects.payment(INTENT | {"status": status})
+    with pytest.raises(OutcomeUnknown):
+        stripe_objects.refund(REFUND | {"status": status}, "orders-test")
 
 
 @pytest.mark.parametrize(
-    ("changes", "why"),
+    ("status", "charge", "until"),
     [
-        ({"livemode": True}, "mode"),
-        ({"account": "acct_other"}, "account"),
-        ({"data": {"object": {**INTENT, "metadata": {"app": "orders-other"}}}}, "application"),
+        ("requires_capture", {"card": {"capture_before": 1780300800}}, 1780300800),
+        ("requires_capture", {"card": {}}, None),
+        ("requires_capture", {"klarna": {}, "type": "klarna"}, None),
+        ("requires_capture", None, None),
+        ("succeeded", {"card": {"capture_before": 1780300800}}, None),
     ],
-    ids=["mode", "account", "application"],
 )
-def test_an_event_of_another_mode_account_or_application_is_none_of_ours(
-    changes: dict[str, Any], why: str
+def test_reserved_money_has_a_time_to_capture_it_if_its_charge_says_so(
+    status: str, charge: Any, until: int | None
 ) -> None:
-    assert why in (read(**changes).foreign_because or "")
-
-
-@pytest.mark.parametrize("marked", ["", "seven", "-7", "7.0"])
-def test_a_mark_that_is_no_payment_id_is_no_mark(marked: str) -> None:
-    metadata = {"app": "orders-test", "payment_id": marked}
-    assert read(data={"object": {**INTENT, "metadata": metadata}}).marked_payment_id is None
-
-
-BODY = json.dumps(shop.event_about(INTENT)).encode()
-
-
-def parse(body: bytes, headers: dict[str, str]) -> ProviderEvent:
-    return Stripe(settings.current()).parse_webhook(body, headers)
-
-
-@pytest.mark.parametrize("secret", ["whsec_of_the_tests", "whsec_the_one_before"])
-def test_a_delivery_is_believed_under_the_present_and_the_former_secret(secret: str) -> None:
-    assert parse(BODY, shop.signature(BODY, secret)).type == "payment_intent.succeeded"
+    intent = INTENT | {"status": status, "latest_charge": {"payment_method_details": charge}}
+    expected = datetime.fromtimestamp(until, UTC) if until else None
+    assert stripe_objects.payment(intent).capture_before == expected
+    assert stripe_objects.payment(intent | {"latest_charge": "ch_1"}).capture_before is None
 
 
 @pytest.mark.parametrize(
-    "headers",
+    ("currency", "minor", "sent"),
     [
-        {},
-        {"Stripe-Signature": ""},
-        {"Stripe-Signature": "t=soon,v1=00"},
-        shop.signature(BODY, "whsec_of_somebody_else"),
-        shop.signature(BODY + b" "),
-        shop.signature(BODY, age=3600),
-        shop.signature(BODY, age=-3600),
+        ("EUR", 1999, 1999),
+        ("JPY", 500, 500),
+        ("KWD", 1500, 1500),
+        ("ISK", 1500, 150000),
+        ("UGX", 5000, 500000),
+        ("MGA", 500000, 5000),
     ],
-    ids=["none", "empty", "odd", "other secret", "other body", "stale", "future"],
 )
-def test_a_delivery_that_is_not_stripes_or_not_of_now_is_refused(headers: dict[str, str]) -> None:
-    with pytest.raises(InvalidSignature):
-        parse(BODY, headers)
+def test_an_amount_is_written_in_stripes_units_and_read_back_in_ours(
+    currency: str, minor: int, sent: int
+) -> None:
+    assert stripe_money.to_stripe(minor, currency) == sent
+    assert stripe_money.from_stripe(sent, currency) == minor
+    refund = stripe_objects.refund(
+        REFUND | {"amount": sent, "currency": currency.lower()}, "orders-test"
+    )
+    assert (refund.amount_minor, refund.currency) == (minor, currency)
 
 
-def test_a_body_that_is_no_text_cannot_be_signed() -> None:
-    with pytest.raises(InvalidSignature):
-        parse(b"\xff\xfe", shop.signature(b"\xff\xfe"))
+def test_an_amount_that_stripe_cannot_say_is_refused_and_not_rounded() -> None:
+    with pytest.raises(Rejected):
+        stripe_money.to_stripe(500_001, "MGA")
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"null", b"{}", b'{"id": "evt_1"}', b"not json"])
-def test_a_signed_body_that_is_no_event_is_malformed(body: bytes) -> None:
-    with pytest.raises(MalformedEvent):
-        parse(body, shop.signature(body))
+@pytest.mark.parametrize(
+    ("charge", "code"),
+    [
+        ({"outcome": {"reason": "insufficient_funds"}, "failure_code": "card_declined"},
+         "insufficient_funds"),
+        ({"outcome": {"reason": None}, "failure_code": "expired_card"}, "expired_card"),
+        ({"outcome": None}, "declined"),
+    ],
+)  # fmt: skip
+def test_a_failed_charge_says_why_as_precisely_as_it_can(charge: Any, code: str) -> None:
+    failure = stripe_objects.failed_attempt({"id": "ch_1", **charge})
+    assert (failure.code, failure.charge_id) == (code, "ch_1")
+    assert failure.message
