@@ -10,6 +10,7 @@ from sqlalchemy import (
     LargeBinary,
     String,
     UniqueConstraint,
+    func,
     select,
     text,
     update,
@@ -47,6 +48,7 @@ class Order(Base):
             "ix_orders_for_a_person", "id", postgresql_where=text("needs_review OR stock_shortage")
         ),
         Index(None, "user_id"),
+        Index("ix_orders_unpaid", "client_hash", postgresql_where=text("state = 'pending'")),
         Index("ix_orders_email", text("lower(email)")),
     )
 
@@ -55,6 +57,8 @@ class Order(Base):
     user_id: Mapped[int | None] = mapped_column(ForeignKey("user_account.id"))
     email: Mapped[str]
     guest_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
+    client_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """Whose reservations it counts among; nobody's if staff placed it."""
     token_version: Mapped[int] = mapped_column(default=1)
     currency: Mapped[str] = mapped_column(String(3))
     total_minor: Mapped[int]
@@ -147,6 +151,15 @@ def lock(session: Session, order_id: int) -> Order:
         .where(Order.id == order_id)
         .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
+    ).one()
+
+
+def unpaid(session: Session, client_hash: bytes) -> int:
+    """How many orders of this client hold goods and are not paid."""
+    return session.scalars(
+        select(func.count()).where(
+            Order.client_hash == client_hash, Order.state == "pending", Order.expires_at > now()
+        )
     ).one()
 
 

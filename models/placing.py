@@ -63,6 +63,7 @@ class NewOrder:
     addresses: Mapping[str, Mapping[str, Any]]
     user_id: int | None = None
     guest_hash: bytes | None = None
+    client_hash: bytes | None = None
 
 
 def place(session: Session, new: NewOrder, *, chargeable: range, who: str) -> Order:
@@ -82,6 +83,7 @@ def place(session: Session, new: NewOrder, *, chargeable: range, who: str) -> Or
         user_id=new.user_id,
         email=new.email,
         guest_hash=new.guest_hash,
+        client_hash=new.client_hash,
         currency=new.currency,
         total_minor=total_minor,
         expires_at=now() + timedelta(seconds=settings.current().reservation_ttl_seconds),

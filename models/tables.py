@@ -1,6 +1,7 @@
 """Every table, imported for Alembic."""
 
 from models import (
+    api_key,
     dispute,
     fulfilment,
     idempotency,
@@ -20,9 +21,12 @@ from models import (
 )
 from models.audit import finding, walk
 from models.base import Base
+from models.reconciliation import refunds as reconciled_refunds
+from models.reconciliation import span
 
 __all__ = [
     "Base",
+    "api_key",
     "dispute",
     "finding",
     "fulfilment",
@@ -34,9 +38,11 @@ __all__ = [
     "orders",
     "payment",
     "periodic",
+    "reconciled_refunds",
     "refund",
     "retention",
     "session",
+    "span",
     "stock",
     "user",
     "walk",

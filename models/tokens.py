@@ -37,6 +37,12 @@ def guest_hash(guest_id: str) -> bytes:
     return hashlib.sha256(guest_id.encode()).digest()
 
 
+def pseudonym(name: str) -> bytes:
+    """What is kept of a client, such as an address, that must not be known again elsewhere."""
+    key = settings.current().secret_key.encode()
+    return hmac.digest(key, f"client:{name}".encode(), "sha256")[:16]
+
+
 def _derive(key: str, order_id: int, version: int) -> str:
     digest = hmac.digest(key.encode(), f"order:{order_id}:{version}".encode(), "sha256")
     return _PREFIX + base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

@@ -41,8 +41,8 @@ class SignedOut(Schema):
 def log_in(body: dict[str, Any]) -> dict[str, Any]:
     """Sign in; the answer sets a session cookie, new for every sign-in."""
     with transaction() as database:
-        account = user.authenticate(database, body["email"], body["password"])
-    if account is None:
+        account = user.by_email(database, body["email"])
+    if not user.fits(account, body["password"]) or account is None:
         raise Problem(401, "invalid_credentials")
     session.clear()
     session["user_id"] = account.id
