@@ -69,9 +69,12 @@ beat_schedule = {
         "task": "audit.run",
         "schedule": timedelta(seconds=_settings.audit_period_seconds),
     },
-    "compare": {
-        "task": "audit.compare",
-        "schedule": timedelta(seconds=_settings.audit_period_seconds),
+    **{
+        f"reconcile-{compared}": {
+            "task": f"reconcile.{compared}",
+            "schedule": timedelta(seconds=_settings.reconcile_period_seconds),
+        }
+        for compared in ("payments", "refunds", "disputes")
     },
     "prune": {
         "task": "maintenance.prune",

@@ -21,8 +21,7 @@ from models import (
 )
 from models.audit import finding, walk
 from models.base import Base
-from models.reconciliation import refunds as reconciled_refunds
-from models.reconciliation import span
+from models.reconciliation import refunds, span
 
 __all__ = [
     "Base",
@@ -38,8 +37,8 @@ __all__ = [
     "orders",
     "payment",
     "periodic",
-    "reconciled_refunds",
     "refund",
+    "refunds",
     "retention",
     "session",
     "span",

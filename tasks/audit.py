@@ -1,38 +1,23 @@
-"""The audit: our tables in windows, a share of them at a time, and the providers' lists."""
+"""The audit: our tables in windows, a share of them at a time."""
 
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
-from typing import TypeVar
+from collections.abc import Iterator
 
 import settings
-from models.audit import CHECKS, listing, walk
+from models.audit import CHECKS, walk
 from models.audit.check import ALL, Check, Found, Promise, Window, moment
-from models.audit.listing import Broken
-from models.intents import ListedPayment
 from models.kinds import Retry
 from models.session import transaction
-from providers import registry
-from providers.base import Page
-from tasks import peers
 from tasks.base import Work, job
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
 Findings = list[tuple[Promise, Found]]
-Caller = Callable[[Callable[[], T]], T]
 
 _WINDOW = 1000
 _SHARE_OF_LEASE = 1 / 6
-# What was just paid is told by an event a moment later.
-_PATIENCE_SECONDS = 5.0
-
-
-class ListError(Exception):
-    """Some providers could not be listed; the others were."""
 
 
 @job("audit.run", retry=Retry(attempts=3))
@@ -48,26 +33,6 @@ def run(work: Work) -> None:
     _go_on(_deadline())
     with work.finish():
         pass
-
-
-@job("audit.compare", retry=Retry(attempts=10, base=10))
-def compare(work: Work) -> None:
-    """Compare what every provider lists with our payments."""
-    failed = [name for name in registry.NAMES if not _is_compared(work, name)]
-    if failed:
-        raise ListError(f"providers {failed}")
-    with work.finish():
-        pass
-
-
-def _is_compared(work: Work, name: str) -> bool:
-    try:
-        broken = compare_with(name, lambda page: work.outside(peers.provider(name), page))
-    except Exception:
-        logger.exception("provider %s could not be listed", name)
-        return False
-    _tell([(each.promise, each.found) for each in broken])
-    return True
 
 
 def whole() -> Iterator[tuple[Promise, Found]]:
@@ -105,49 +70,6 @@ def _tell(found: Findings) -> None:
             promise.subject,
             ids[0],
         )
-
-
-def compare_with(name: str, call: Caller[Page[ListedPayment] | None]) -> list[Broken]:
-    """Compare a provider's list with our payments, both ways; what is broken, which is filed.
-
-    `call` makes the calls. What differs is looked at again a moment later. If time runs out,
-    what was opened longest ago is left out.
-    """
-    with transaction() as session:
-        since, begun = listing.span(session)
-    listed, suspects, since = _read(name, call, since)
-    if suspects:
-        time.sleep(_PATIENCE_SECONDS)
-    with transaction() as session:
-        ids = {theirs.provider_payment_id for theirs in listed}
-        missing, looked_at = listing.unlisted(session, name, ids, since=since)
-        suspects = listing.still_telling(session, suspects, read_after=begun)
-        broken = [*listing.compare(session, name, suspects), *missing]
-        judged = {*looked_at, *(theirs.payment_id for theirs in listed)}
-        listing.file_all(session, broken, judged)
-    return broken
-
-
-def _read(
-    name: str, call: Caller[Page[ListedPayment] | None], since: datetime
-) -> tuple[list[ListedPayment], list[ListedPayment], datetime]:
-    """What is listed, what of it seems to differ, and from when on the list is whole."""
-    deadline, pages = _deadline(), registry.get(name).list_since(since)
-    listed: list[ListedPayment] = []
-    suspects: list[ListedPayment] = []
-    while page := call(lambda: next(pages, None)):
-        listed += page.found
-        suspects += _suspects(name, page.found)
-        if time.monotonic() > deadline:
-            logger.warning("the list of %s was cut at %s", name, page.reaches)
-            return listed, suspects, page.reaches
-    return listed, suspects, since
-
-
-def _suspects(name: str, chunk: Sequence[ListedPayment]) -> list[ListedPayment]:
-    with transaction() as session:
-        broken = {each.found.subject_id for each in listing.compare(session, name, chunk)}
-    return [theirs for theirs in chunk if theirs.payment_id in broken]
 
 
 def _walked(subject: str) -> list[Check]:

@@ -10,4 +10,4 @@ CHECKS = (
     *lives.CHECKS,
     *lateness.CHECKS,
 )
-"""Every promise that the database alone can be asked about; `listing` has the others."""
+"""Every promise that the database alone can be asked about; of others see `reconciliation`."""

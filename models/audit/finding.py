@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Index, func, select, text, update
+from sqlalchemy import Boolean, ColumnElement, Index, func, literal_column, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -38,6 +38,9 @@ class Finding(Base):
     order_id: Mapped[int | None]
     detail: Mapped[str]
     repair: Mapped[str]
+    provider: Mapped[str | None]
+    reference: Mapped[str | None]
+    """The id at the provider, of what was compared with it."""
     first_seen_at: Mapped[datetime] = mapped_column(default=now())
     last_seen_at: Mapped[datetime] = mapped_column(default=now())
     closed_at: Mapped[datetime | None]
@@ -86,6 +89,45 @@ def _keep(session: Session, promise: Promise, found: Collection[Found]) -> None:
         ),
         rows,
     )
+
+
+def keep(
+    session: Session, promise: Promise, found: Found, *, provider: str, reference: str
+) -> bool:
+    """Keep what a provider has otherwise; whether that is news."""
+    values = {"last_seen_at": now(), "detail": found.detail, "reference": reference}
+    kept = (
+        insert(Finding)
+        .values(
+            promise=promise.name,
+            invariant=promise.invariant,
+            subject=promise.subject,
+            repair=promise.repair,
+            provider=provider,
+            reference=reference,
+            **found._asdict(),
+        )
+        .on_conflict_do_update(
+            index_elements=["promise", "subject", "subject_id"], index_where=_OPEN, set_=values
+        )
+        .returning(literal_column("xmax = 0", Boolean))  # no row was there before
+    )
+    return session.execute(kept).scalar_one()
+
+
+def of_provider(
+    session: Session, provider: str, promises: Collection[Promise]
+) -> Sequence[Finding]:
+    """The open ones of these promises, those first that were seen longest ago."""
+    return session.scalars(
+        select(Finding)
+        .where(
+            Finding.closed_at.is_(None),
+            Finding.provider == provider,
+            Finding.promise.in_([promise.name for promise in promises]),
+        )
+        .order_by(Finding.last_seen_at, Finding.id)
+    ).all()
 
 
 def open_ones(

@@ -8,9 +8,7 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
-from tasks import audit
 from tests import jobs, shop
-from tests.sandbox.process import StripeProcess
 
 Run = Callable[..., Result]
 
@@ -18,7 +16,6 @@ Run = Callable[..., Result]
 @pytest.fixture
 def run(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Run:
     jobs.declare(monkeypatch)
-    monkeypatch.setattr(audit, "_PATIENCE_SECONDS", 0)
     return lambda *words: app.test_cli_runner().invoke(args=[str(word) for word in words])
 
 
@@ -159,27 +156,3 @@ def test_an_audit_that_finds_something_prints_it_and_fails(run: Run) -> None:
     assert as_json.exit_code == 1
     assert [each["promise"] for each in json.loads(as_json.stdout)] == ["stock.movements_add_up"]
     shop.sql("UPDATE stock_item SET stock = stock - 1 RETURNING id")
-
-
-def test_an_audit_asks_the_provider_if_told(run: Run, stripe_sandbox: StripeProcess) -> None:
-    stripe_sandbox.client().v1.payment_intents.create(
-        {
-            "amount": 4990,
-            "currency": "eur",
-            "metadata": {"app": "orders-test", "payment_id": "987654321"},
-        }
-    )
-    assert run("audit").exit_code == 0
-    found = json.loads(run("audit", "--provider", "--json").stdout)
-    assert ("provider.payment_is_ours", 987654321) in {
-        (each["promise"], each["subject_id"]) for each in found
-    }
-
-
-def test_a_provider_that_cannot_be_asked_is_not_a_clean_audit(
-    run: Run, stripe_sandbox: StripeProcess
-) -> None:
-    stripe_sandbox.fault("payment_intents.list", "fail_before", status=503)
-    audited = run("audit", "--provider")
-    assert audited.exit_code == 2
-    assert "stripe could not be asked" in audited.stderr

@@ -15,9 +15,11 @@ def as_json(found: object) -> None:
     click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
 
 
-def as_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
+def as_table(
+    rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, widest: int | None = _WIDEST
+) -> None:
     """Print a line a row under the names of the columns; of long texts, the beginning."""
-    lines = [columns, *([_cell(row[name]) for name in columns] for row in rows)]
+    lines = [columns, *([_cell(row[name], widest) for name in columns] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
@@ -31,9 +33,9 @@ def as_list(row: Mapping[str, Any]) -> None:
         click.echo(f"{name.ljust(width)}  {_text(value)}".rstrip())
 
 
-def _cell(value: object) -> str:
+def _cell(value: object, widest: int | None) -> str:
     text = " ".join(_text(value).split())
-    return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
+    return text if widest is None or len(text) <= widest else text[: widest - 1] + "…"
 
 
 def _text(value: object) -> str:

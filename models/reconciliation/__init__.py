@@ -1,0 +1,1 @@
+"""What providers list, compared with our rows: both ways, and without asking them here."""
