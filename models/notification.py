@@ -50,7 +50,7 @@ def stage(
             kind=kind,
             refund_id=refund_id,
             recipient=recipient,
-            message_id=f"{kind}.{order_id}.{secrets.token_hex(8)}",
+            message_id=f"{kind.replace(':', '.')}.{order_id}.{secrets.token_hex(8)}",
         )
         .on_conflict_do_nothing()
         .returning(Notification.id)

@@ -12,20 +12,30 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from sqlalchemy.orm import Session
 
 import settings
-from models import orders
+from models import orders, refund
 from models.money import decimal_string
 from models.notification import Notification
 from models.orders import Address, Order
+from models.payment import Payment
+from models.refund import Refund
 from models.tokens import order_token
 
-_SUBJECTS = {"order_paid": "Your order {order_number} is paid"}
+_SUBJECTS = {
+    "order_paid": "Your order {order_number} is paid",
+    "refund_staff": "Your order {order_number}: we are sending {amount} back",
+    "refund_surplus": "Your order {order_number} was paid twice: we are sending {amount} back",
+    "refund_late": "Your order {order_number} was paid too late: we are sending {amount} back",
+}
+
+_TAKEN = frozenset({"pending", "succeeded"})
+"""States of a refund whose money is on its way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
     """Everything that is said in a mail; composing it reads the database, sending it does not."""
 
-    kind: str
+    template: str
     recipient: str
     message_id: str
     facts: dict[str, Any]
@@ -36,11 +46,12 @@ def compose(session: Session, mail: Notification) -> Letter:
     order = orders.load(session, mail.order_id)
     if order is None:
         raise LookupError(f"order {mail.order_id}")
+    template, facts = mail.kind, _facts(order)
+    if mail.refund_id is not None:
+        told = session.get_one(Refund, mail.refund_id)
+        template, facts = f"refund_{told.origin}", facts | _facts_of_refund(session, told)
     return Letter(
-        kind=mail.kind,
-        recipient=mail.recipient,
-        message_id=mail.message_id,
-        facts=_facts(order),
+        template=template, recipient=mail.recipient, message_id=mail.message_id, facts=facts
     )
 
 
@@ -50,11 +61,11 @@ def render(letter: Letter) -> EmailMessage:
     message = EmailMessage()
     message["From"] = formataddr((chosen.shop_name, chosen.mail_from))
     message["To"] = letter.recipient
-    message["Subject"] = _SUBJECTS[letter.kind].format_map(letter.facts)
+    message["Subject"] = _SUBJECTS[letter.template].format_map(letter.facts)
     message["Message-ID"] = f"<{letter.message_id}@{chosen.mail_from.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(_render(f"{letter.kind}.txt", letter.facts), cte="quoted-printable")
-    html = css_inline.inline(_render(f"{letter.kind}.html", letter.facts))
+    message.set_content(_render(f"{letter.template}.txt", letter.facts), cte="quoted-printable")
+    html = css_inline.inline(_render(f"{letter.template}.html", letter.facts))
     message.add_alternative(html, subtype="html", cte="quoted-printable")
     return message
 
@@ -75,6 +86,23 @@ def _facts(order: Order) -> dict[str, Any]:
         "address": _address_lines(order.addresses[0]),
         "page": _page(order),
         "shop_name": chosen.shop_name,
+    }
+
+
+def _facts_of_refund(session: Session, told: Refund) -> dict[str, Any]:
+    """What was paid and goes back; of earlier refunds, those that the provider has taken."""
+    paid_minor = session.get_one(Payment, told.payment_id).received_minor
+    before_minor = sum(
+        each.amount_minor
+        for each in refund.of_order(session, told.order_id)
+        if each.payment_id == told.payment_id and each.id < told.id and each.state in _TAKEN
+    )
+    return {
+        "paid": _money(paid_minor, told.currency),
+        "amount": _money(told.amount_minor, told.currency),
+        "sent_before": _money(before_minor, told.currency) if before_minor else None,
+        "is_whole": told.amount_minor == paid_minor,
+        "is_rest": told.amount_minor + before_minor == paid_minor,
     }
 
 
