@@ -85,7 +85,7 @@ def deliver(session: Session, order_id: int, *, who: str) -> Order:
     if order.fulfilment == "none":
         raise NotShippableError("not_shipped")
     if _move(session, order, "delivered", who=who, why="the goods have arrived"):
-        session.get_one(Shipment, order_id).delivered_at = now()  # type: ignore[assignment]
+        session.get_one(Shipment, order_id).delivered_at = now()
     return order
 
 

@@ -14,22 +14,36 @@ from models.base import connect, db
 from models.session import transaction
 from tasks.doorbell import redis_client
 from web import (
+    admission,
     auth,
-    callers,
     catalog,
     cli,
     docs,
     edge,
+    fulfilment,
     health,
     orders,
     payments,
     refunds,
+    sessions,
     staff,
     staff_refunds,
     webhooks,
 )
 
 __all__ = ["create_app", "tasks"]
+
+_MODULES = (
+    orders,
+    payments,
+    fulfilment,
+    refunds,
+    webhooks,
+    catalog,
+    auth,
+    staff,
+    staff_refunds,
+)
 
 _MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 _SCRIPTS = ScriptDirectory(str(_MIGRATIONS))
@@ -45,13 +59,14 @@ def create_app() -> Flask:
         hops = chosen.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     api = edge.install(app)
-    callers.register(app)
+    sessions.register(app)
     cli.register(app)
-    for module in (orders, payments, refunds, webhooks, catalog, auth, staff, staff_refunds):
+    for module in _MODULES:
         api.register_blueprint(module.blueprint)
     app.register_blueprint(docs.blueprint(api))
     checks = {"database": _database_answers, "migrations": _is_at_head, "broker": _redis_answers}
     api.register_blueprint(health.blueprint(checks, required={"database", "migrations"}))
+    admission.refuse_undeclared(app, open_blueprints={"docs"})
     return app
 
 

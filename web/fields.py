@@ -68,6 +68,22 @@ class SafeStr(fields.String):
         return text
 
 
+class HttpsAddress(SafeStr):
+    """A page that is safe to link to."""
+
+    PATTERN = r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~:/?#@!$&()*+,;=%-]*)?"
+
+    def __init__(self, *, metadata: dict[str, Any], **options: Any) -> None:
+        super().__init__(metadata={**metadata, "pattern": f"^{self.PATTERN}$"}, **options)
+        self.error_messages["malformed"] = "invalid_field: Must be an https:// address."
+
+    def _deserialize(self, value: Any, *rest: Any, **context: Any) -> str:
+        address = super()._deserialize(value, *rest, **context)
+        if not re.fullmatch(self.PATTERN, address):
+            raise self.make_error("malformed")
+        return address
+
+
 class Password(fields.String):
     """Up to 200 characters, taken exactly as they are: they are hashed, never shown."""
 

@@ -7,18 +7,23 @@ from typing import Any
 from sqlalchemy.orm import Session
 from structlog.contextvars import bind_contextvars
 
-from models import dispute, money, orders, payment, placing, refund, stock
+import settings
+from models import dispute, fulfilment, money, order_desk, orders, payment, placing, refund, stock
 from models.idempotency import IdempotencyKey
+from models.order_desk import Filter
 from models.orders import Order
 from models.placing import NewLine, NewOrder
 from models.session import transaction
 from models.tokens import guest_hash
 from providers import registry
-from web import callers, piece_lock, refunds, rendering
+from web import callers, limits, piece_lock, refunds, rendering
 from web.api import Blueprint
 from web.callers import Caller
 from web.errors import Problem
 from web.idempotency import KEY_HEADER, REPLAYED, REPLAYED_HEADER, Once, once
+from web.order_representations import ORDER_LIST, OrderQuery
+from web.paging import page
+from web.patience import WATCH, watch
 from web.representations import ORDER
 from web.schemas import ORDER_CREATE
 
@@ -28,6 +33,8 @@ blueprint = Blueprint("orders", __name__, url_prefix="/orders", description="Pla
 
 
 @blueprint.route("/create/", methods=["POST"])
+@blueprint.allows("buyer", "orders:write")
+@blueprint.limited(lambda chosen: chosen.limit_orders_per_minute)
 @blueprint.arguments(ORDER_CREATE)
 @blueprint.response(201, ORDER, headers=REPLAYED_HEADER)
 @blueprint.headers(KEY_HEADER)
@@ -50,6 +57,7 @@ blueprint = Blueprint("orders", __name__, url_prefix="/orders", description="Pla
     "being_bought",
     "amount_too_small",
     "amount_too_large",
+    "too_many_open_orders",
     "unauthorized_origin",
     "busy",
 )
@@ -64,31 +72,62 @@ def create(body: dict[str, Any]) -> tuple[dict[str, Any], int, Mapping[str, str]
     try:
         with piece_lock.lock().held(_pieces(new)), transaction() as session:
             order, replayed = _place(session, new, caller, claim)
-            shown = _shown(session, order, caller, with_token=True)
+            answer = shown(session, order, caller, with_token=True)
             bind_contextvars(order_id=order.id)
     except piece_lock.BeingBoughtError as error:
         raise Problem(
             409, "being_bought", f"{error.sku} is being bought.", headers={"Retry-After": "1"}
         ) from None
-    return shown, 201, REPLAYED if replayed else {}
+    return answer, 201, REPLAYED if replayed else {}
 
 
 @blueprint.route("/<int:order_id>/")
+@blueprint.allows("owner", "orders:read")
+@blueprint.arguments(WATCH, location="query")
 @blueprint.response(200, ORDER)
 @blueprint.problems("not_found")
-def show(order_id: int) -> dict[str, Any]:
+def show(query: dict[str, Any], order_id: int) -> dict[str, Any]:
     """The order with its lines, payments, refunds and timeline, for its owner and for staff."""
     caller = callers.present()
+    answer = _seen_by(caller, order_id)
+    if watch(query, f"order:{order_id}", answer["status"], lambda: _status_of(order_id)):
+        answer = _seen_by(caller, order_id)
+    return answer
+
+
+@blueprint.route("/")
+@blueprint.allows("account", "orders:read")
+@blueprint.arguments(OrderQuery(), location="query")
+@blueprint.response(200, ORDER_LIST)
+@blueprint.problems("not_found")
+def find(query: dict[str, Any]) -> dict[str, Any]:
+    """Orders, newest first: staff see all of them, a customer their own."""
+    caller = callers.present()
+    if caller.user is None:
+        raise Problem(404, "not_found")
+    limit, after = query.pop("limit"), query.pop("starting_after")
+    wanted = Filter(user_id=None if caller.is_staff else caller.user.id, **query)
     with transaction() as session:
-        order = orders.load(session, order_id)
-        if order is None or not caller.may_see(order):
+        found = order_desk.find(session, wanted, limit=limit + 1, after=after)
+    return page([rendering.order_summary(order) for order in found], limit)
+
+
+def _status_of(order_id: int) -> str:
+    with transaction() as session:
+        return session.get_one(Order, order_id).status
+
+
+def _seen_by(caller: Caller, order_id: int) -> dict[str, Any]:
+    with transaction() as session:
+        if not caller.may_see(session.get(Order, order_id)):
             raise Problem(404, "not_found")
-        return _shown(session, order, caller)
+        return shown(session, load(session, order_id), caller)
 
 
-def _shown(
+def shown(
     session: Session, order: Order, caller: Caller, *, with_token: bool = False
 ) -> dict[str, Any]:
+    """The whole order as this caller may see it."""
     payments = payment.of_order(session, order.id)
     refunded = refund.of_order(session, order.id) if payments else ()
     return rendering.order(
@@ -97,6 +136,7 @@ def _shown(
         orders.timeline(session, order.id),
         refunds=refunds.shown(session, refunded, for_staff=caller.is_staff),
         disputes=dispute.of_order(session, order.id) if caller.is_staff else (),
+        shipment=fulfilment.shipment_of(session, order.id) if payments else None,
         for_staff=caller.is_staff,
         with_token=with_token,
     )
@@ -106,7 +146,8 @@ def _place(
     session: Session, new: NewOrder, caller: Caller, claim: Once
 ) -> tuple[Order, IdempotencyKey | None]:
     if (earlier := claim.earlier(session)) is not None and earlier.order_id is not None:
-        return _loaded(session, earlier.order_id), earlier
+        return load(session, earlier.order_id), earlier
+    _check_open_orders(session, new.client_hash)
     chargeable = _chargeable(new.currency)
     try:
         order_id = placing.place(session, new, chargeable=chargeable, who=caller.name).id
@@ -121,10 +162,18 @@ def _place(
     except stock.OutOfStockError as error:
         raise Problem(409, "out_of_stock", available=_left(session, error.item_ids)) from None
     claim.remember(session, status=201, order_id=order_id)
-    return _loaded(session, order_id), None
+    return load(session, order_id), None
 
 
-def _loaded(session: Session, order_id: int) -> Order:
+def _check_open_orders(session: Session, client_hash: bytes | None) -> None:
+    """Let nobody hold half the shop; of two requests at once both may pass."""
+    most = settings.current().max_open_orders
+    if most and client_hash is not None and orders.unpaid(session, client_hash) >= most:
+        raise Problem(429, "too_many_open_orders", headers={"Retry-After": "60"})
+
+
+def load(session: Session, order_id: int) -> Order:
+    """The order, which must be there, with its lines and addresses."""
     order = orders.load(session, order_id)
     if order is None:
         raise LookupError(f"order {order_id}")
@@ -144,6 +193,7 @@ def _new_order(body: Mapping[str, Any], caller: Caller) -> NewOrder:
         addresses={kind: address for kind, address in kinds.items() if address is not None},
         user_id=caller.user.id if caller.user else None,
         guest_hash=None if caller.user else guest_hash(callers.guest_id()),
+        client_hash=limits.client_hash(),
     )
 
 

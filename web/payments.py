@@ -1,10 +1,9 @@
 """Payments: started by an order's owner, opened at the provider by a worker."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from flask import request, url_for
+from flask import url_for
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
@@ -15,35 +14,13 @@ from models.payment import Payment
 from models.session import transaction
 from providers import registry
 from web import callers, rendering, waiting
-from web.api import Blueprint, header
+from web.api import Blueprint
 from web.callers import Caller
 from web.errors import Problem
 from web.idempotency import KEY_HEADER, REPLAYED, REPLAYED_HEADER, Once, once
+from web.patience import ASK_AGAIN_HEADERS, LOCATION_HEADER, PREFER_HEADER, WATCH, preferred, watch
 from web.representations import PAYMENT
 from web.schemas import EMPTY, start_payment
-
-_LONGEST_WAIT_SECONDS = 30
-_RESPOND_ASYNC = re.compile(r"(?:^|,)\s*respond-async\b", re.IGNORECASE)
-_WAIT = re.compile(r'(?:^|,)\s*wait\s*=\s*"?(\d{1,6})\b', re.IGNORECASE)
-_PREFER_HEADER = header(
-    "Prefer",
-    f"RFC 7240: `wait=N` waits up to N seconds (at most {_LONGEST_WAIT_SECONDS}) for the "
-    "provider, `respond-async` not at all. `Preference-Applied` says what was heeded.",
-    "wait=10",
-)
-_LOCATION_HEADER = {
-    "Location": {
-        "description": "Where to ask again.",
-        "schema": {"type": "string", "examples": ["/orders/payments/7/"]},
-    },
-}
-_ASK_AGAIN_HEADERS = {
-    **_LOCATION_HEADER,
-    "Retry-After": {
-        "description": "In how many seconds.",
-        "schema": {"type": "string", "examples": ["1"]},
-    },
-}
 
 Answer = tuple[dict[str, Any], int, Mapping[str, str]]
 
@@ -51,10 +28,12 @@ blueprint = Blueprint("payments", __name__, url_prefix="/orders", description="P
 
 
 @blueprint.route("/start-payment/<int:order_id>/", methods=["POST"])
+@blueprint.allows("owner", "orders:write")
+@blueprint.limited(lambda chosen: chosen.limit_orders_per_minute)
 @blueprint.arguments(start_payment(registry.NAMES))
 @blueprint.response(200, PAYMENT, headers=REPLAYED_HEADER)
-@blueprint.alt_response(202, schema=PAYMENT, headers={**_ASK_AGAIN_HEADERS, **REPLAYED_HEADER})
-@blueprint.headers(KEY_HEADER, _PREFER_HEADER)
+@blueprint.alt_response(202, schema=PAYMENT, headers={**ASK_AGAIN_HEADERS, **REPLAYED_HEADER})
+@blueprint.headers(KEY_HEADER, PREFER_HEADER)
 @blueprint.problems(
     "unknown_provider",
     "not_found",
@@ -79,18 +58,32 @@ def start(body: dict[str, Any], order_id: int) -> Answer:
     claim = once(f"order:{order_id}:{caller.name}")
     with transaction() as session:
         payment_id, replayed = _start(session, order_id, body["provider"], caller, claim)
-    preference, seconds = _patience()
+    preference, seconds = preferred(settings.current().start_payment_wait_seconds)
     waiting.room.wait(f"payment:{payment_id}", seconds, lambda: _is_answered(payment_id))
     shown, status, headers = _answer(payment_id)
     return shown, status, {**headers, **preference, **(REPLAYED if replayed else {})}
 
 
 @blueprint.route("/payments/<int:payment_id>/")
+@blueprint.allows("owner", "orders:read")
+@blueprint.arguments(WATCH, location="query")
 @blueprint.response(200, PAYMENT)
 @blueprint.problems("not_found")
-def show(payment_id: int) -> dict[str, Any]:
+def show(query: dict[str, Any], payment_id: int) -> dict[str, Any]:
     """Where the payment stands, and for its owner what a browser needs to pay it."""
     caller = callers.present()
+    shown = _seen_by(caller, payment_id)
+    if watch(query, f"payment:{payment_id}", shown["status"], lambda: _state_of(payment_id)):
+        shown = _seen_by(caller, payment_id)
+    return shown
+
+
+def _state_of(payment_id: int) -> str:
+    with transaction() as session:
+        return session.get_one(Payment, payment_id).state
+
+
+def _seen_by(caller: Caller, payment_id: int) -> dict[str, Any]:
     with transaction() as session:
         row = session.get(Payment, payment_id)
         order = session.get(Order, row.order_id) if row else None
@@ -100,9 +93,9 @@ def show(payment_id: int) -> dict[str, Any]:
 
 
 @blueprint.route("/capture/<int:payment_id>/", methods=["POST"])
-@callers.staff_only
+@blueprint.allows("clerk", "orders:write")
 @blueprint.arguments(EMPTY)
-@blueprint.response(202, PAYMENT, headers=_LOCATION_HEADER)
+@blueprint.response(202, PAYMENT, headers=LOCATION_HEADER)
 @blueprint.problems("not_found", "role_too_low", "unauthorized_origin", "not_capturable", "busy")
 def capture(_body: dict[str, Any], payment_id: int) -> Answer:
     """Have the money taken that the customer's bank has reserved: all of it, once."""
@@ -118,8 +111,7 @@ def capture(_body: dict[str, Any], payment_id: int) -> Answer:
 
 
 def _check_owner(session: Session, order_id: int, caller: Caller) -> None:
-    order = session.get(Order, order_id)
-    if order is None or not caller.owns(order):
+    if not caller.owns(session.get(Order, order_id)):
         raise Problem(404, "not_found")
 
 
@@ -139,17 +131,6 @@ def _start(
         raise Problem(409, "order_closed", f"The order is {error.state}.") from None
     claim.remember(session, status=200, payment_id=started.id, order_id=order_id)
     return started.id, False
-
-
-def _patience() -> tuple[Mapping[str, str], float]:
-    """How long this client wants to wait (RFC 7240), and the header that says it was heard."""
-    wishes = request.headers.get("Prefer", "")
-    if wait := _WAIT.search(wishes):  # said with respond-async, it limits how long we may take
-        seconds = min(int(wait[1]), _LONGEST_WAIT_SECONDS)
-        return {"Preference-Applied": f"wait={seconds}"}, seconds
-    if _RESPOND_ASYNC.search(wishes):
-        return {"Preference-Applied": "respond-async"}, 0
-    return {}, settings.current().start_payment_wait_seconds
 
 
 def _is_answered(payment_id: int) -> bool:

@@ -68,6 +68,11 @@ PROBLEMS: dict[str, Kind] = {
         "An Idempotency-Key is required",
         "Send one that nobody can guess: by it a repetition is told from a second refund.",
     ),
+    "weak_password": Kind(
+        400,
+        "The password would be guessed",
+        "Take one of at least 10 characters that is not in any list, such as four words.",
+    ),
     "invalid_signature": Kind(
         400,
         "The webhook is not signed by the provider",
@@ -81,11 +86,18 @@ PROBLEMS: dict[str, Kind] = {
     "invalid_credentials": Kind(
         401, "The credentials are not valid", "Check the name, the password or the key."
     ),
+    "invalid_key": Kind(
+        401, "The API key is not valid", "It may be mistyped, expired or revoked: make a new one."
+    ),
+    "not_signed_in": Kind(401, "Nobody is signed in", "Sign in at /auth/login/ first."),
     "unauthorized_origin": Kind(
         403, "Writes from this origin are not allowed", "Send them from a page of the shop."
     ),
     "role_too_low": Kind(
-        403, "Your role may look and not act", "Ask a clerk or a manager to do it."
+        403, "Your role may not do this", "Ask a clerk or a manager to do it."
+    ),
+    "scope_missing": Kind(
+        403, "The API key is not good for this", "Use a key with the scope that detail names."
     ),
     "not_found": Kind(
         404, "Not found", "Check the address, and that the caller may see what it names."
@@ -111,6 +123,21 @@ PROBLEMS: dict[str, Kind] = {
     "already_paid": Kind(
         409, "The order is paid already", "Fetch the order: nothing is left to pay."
     ),
+    "not_paid": Kind(409, "The order is not paid", "Only what is paid is shipped."),
+    "not_shipped": Kind(409, "The goods have not left", "Ship the order first."),
+    "already_delivered": Kind(409, "The goods have arrived", "Nothing is left to ship."),
+    "already_refunded": Kind(
+        409, "All of it was given back", "Nothing is to be shipped; ask the customer."
+    ),
+    "order_disputed": Kind(
+        409, "The charge is disputed", "Wait for the end of the dispute before anything is shipped."
+    ),
+    "order_stock_shortage": Kind(
+        409, "Not all of it is in stock", "Clear the shortage first: restock, or refund."
+    ),
+    "order_needs_review": Kind(
+        409, "A person must look at the order first", "Read its timeline, then release the review."
+    ),
     "not_capturable": Kind(
         409,
         "No money is reserved for this order",
@@ -131,6 +158,9 @@ PROBLEMS: dict[str, Kind] = {
         409,
         "A request with this Idempotency-Key is under way",
         "Repeat the same request after Retry-After to get its answer.",
+    ),
+    "too_many_keys": Kind(
+        409, "There are too many API keys", "Revoke those that nobody uses: 20 may be in force."
     ),
     "job_not_retryable": Kind(
         409,
@@ -161,12 +191,24 @@ PROBLEMS: dict[str, Kind] = {
         "Not so many of these goods can come back",
         "Of each SKU at most what returnable says, or true for all that can.",
     ),
+    "scope_not_allowed": Kind(
+        422,
+        "A key of yours cannot have these scopes",
+        "Ask for orders:read and orders:write; the others are for staff.",
+    ),
     "idempotency_key_reused": Kind(
         422,
         "The Idempotency-Key belongs to another request",
         "Use a new key for a new request, the same body for a repeated one.",
     ),
-    "rate_limited": Kind(429, "Too many requests", "Slow down; try again after Retry-After."),
+    "too_many_requests": Kind(
+        429, "Too many requests", "Slow down; try again after Retry-After."
+    ),
+    "too_many_open_orders": Kind(
+        429,
+        "Too many orders are waiting to be paid",
+        "Pay or cancel some of them, or let their reservations run out.",
+    ),
     "internal_error": Kind(
         500, "Something broke on our side", "Quote request_id when you report it."
     ),

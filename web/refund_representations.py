@@ -8,8 +8,8 @@ from marshmallow import ValidationError, fields, validate, validates
 from models import dispute, refund
 from web.fields import Choice, Items, Money, Nested, SafeStr, StrictInt
 from web.outgoing import currency_code, flag, moment, money, number, one_of, text
+from web.paging import Page
 from web.schemas import MAX_ITEMS, MAX_QUANTITY, Schema, about
-from web.staff_representations import Page
 
 _MOST_ORDERS = 100
 
@@ -55,6 +55,7 @@ class RefundIn(Schema):
 
     amount = Money(
         load_default=None,
+        allow_none=False,  # all of it is not given back for a form that was left empty
         metadata=about(
             "How much to give back; needs an `Idempotency-Key`. If left out: all that is left of "
             "the payment, once.",
@@ -89,8 +90,8 @@ class RefundIn(Schema):
     )
 
     @validates("amount")
-    def refuse_nothing(self, value: Decimal | None, **_context: Any) -> None:
-        if value is not None and not value:
+    def refuse_nothing(self, value: Decimal, **_context: Any) -> None:
+        if not value:
             raise ValidationError("invalid_price: Must be above zero.")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from models.dispute import Dispute
+from models.fulfilment import Shipment
 from models.journal import JournalEntry
 from models.money import decimal_string
 from models.orders import Address, Order, OrderItem
@@ -12,6 +13,7 @@ from models.refund import Refund
 from models.stock import StockItem
 from models.tokens import order_token
 
+_SHIPMENT = ("carrier", "tracking_number", "tracking_url", "shipped_at", "delivered_at")
 _ADDRESS = ("name", "line1", "line2", "city", "region", "postal_code", "country", "phone")
 
 
@@ -22,15 +24,28 @@ def order(
     *,
     refunds: Sequence[Mapping[str, Any]] = (),
     disputes: Sequence[Dispute] = (),
+    shipment: Shipment | None = None,
     for_staff: bool = False,
     with_token: bool = False,
 ) -> dict[str, Any]:
     """An order; of its refunds, what `refund` has made of them."""
+    return {
+        **order_summary(row),
+        **({"token": order_token(row.id, row.token_version)} if with_token else {}),
+        "shipment": None if shipment is None else _shipment(shipment),
+        "payments": [_payment_of_order(payment) for payment in payments],
+        "refunds": refunds,
+        **({"disputes": [dispute(each) for each in disputes]} if for_staff else {}),
+        "timeline": [_entry(entry) for entry in timeline] if for_staff else _told(timeline),
+    }
+
+
+def order_summary(row: Order) -> dict[str, Any]:
+    """An order without what happened to it."""
     addresses = {address.kind: _address(address) for address in row.addresses}
     return {
         "id": row.id,
         "order_number": row.order_number,
-        **({"token": order_token(row.id, row.token_version)} if with_token else {}),
         "status": row.status,
         "state": row.state,
         "fulfilment": row.fulfilment,
@@ -48,10 +63,6 @@ def order(
         "items": [_line(line, row.currency) for line in row.lines],
         "shipping_address": addresses["shipping"],
         "billing_address": addresses.get("billing"),
-        "payments": [_payment_of_order(payment) for payment in payments],
-        "refunds": refunds,
-        **({"disputes": [dispute(each) for each in disputes]} if for_staff else {}),
-        "timeline": [_entry(entry) for entry in timeline] if for_staff else _told(timeline),
     }
 
 
@@ -127,6 +138,10 @@ def catalog_item(row: StockItem) -> dict[str, Any]:
         "is_unique": row.is_unique,
         "status": row.status,
     }
+
+
+def _shipment(row: Shipment) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in _SHIPMENT}
 
 
 def _address(row: Address) -> dict[str, Any]:

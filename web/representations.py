@@ -53,6 +53,14 @@ class TimelineEntry(Schema):
     why = text("The reason that was given; staff's own are for staff.", allow_none=True)
 
 
+class Shipment(Schema):
+    carrier = text("Who brings it.", "An Post", allow_none=True)
+    tracking_number = text("The carrier's number for it.", "RR123456789IE", allow_none=True)
+    tracking_url = text("Where to follow it.", allow_none=True)
+    shipped_at = moment("When the goods left.")
+    delivered_at = moment("When they arrived.", allow_none=True)
+
+
 class Order(Schema):
     example: ClassVar[dict[str, Any]] = {
         "id": 42,
@@ -92,6 +100,7 @@ class Order(Schema):
             "phone": None,
         },
         "billing_address": None,
+        "shipment": None,
         "payments": [],
         "refunds": [],
         "timeline": [],
@@ -117,6 +126,7 @@ class Order(Schema):
     items = fields.List(Nested(OrderItem), required=True)
     shipping_address = Nested(Address, required=True)
     billing_address = Nested(Address, required=True, allow_none=True)
+    shipment = Nested(Shipment, required=True, allow_none=True)
     payments = fields.List(Nested(OrderPayment), required=True)
     refunds = fields.List(Nested(Refund), required=True)
     disputes = fields.List(Nested(Dispute), metadata=about("For staff."))

@@ -12,6 +12,7 @@ from web.fields import (
     CountryCode,
     Currency,
     EmailAddress,
+    HttpsAddress,
     Items,
     Money,
     Nested,
@@ -135,6 +136,32 @@ class OrderCreate(Schema):
             raise ValidationError({"items": faults})
 
 
+class Cancel(Schema):
+    reason = SafeStr(
+        load_default=None, max_length=500, metadata=about("Why, for the order's timeline.")
+    )
+
+
+class Ship(Schema):
+    example: ClassVar[dict[str, Any]] = {"carrier": "An Post", "tracking_number": "RR123456789IE"}
+
+    carrier = SafeStr(load_default=None, max_length=100, metadata=about("Who brings it."))
+    tracking_number = SafeStr(
+        load_default=None, max_length=100, metadata=about("The carrier's number for it.")
+    )
+    tracking_url = HttpsAddress(
+        load_default=None,
+        max_length=500,
+        metadata=about("Where to follow it; a link in the customer's mail.", "https://a.example/1"),
+    )
+
+
+class Why(Schema):
+    example: ClassVar[dict[str, Any]] = {"why": "I called the customer."}
+
+    why = SafeStr(required=True, max_length=500, metadata=about("For the journal."))
+
+
 def start_payment(providers: Iterable[str]) -> Schema:
     """The body of start-payment, where `provider` may be one of `providers`."""
     names = tuple(providers)
@@ -157,3 +184,6 @@ def start_payment(providers: Iterable[str]) -> Schema:
 
 EMPTY = Empty()
 ORDER_CREATE = OrderCreate()
+CANCEL = Cancel()
+SHIP = Ship()
+WHY = Why()

@@ -1,6 +1,6 @@
 """For staff: jobs, events, what the auditor found. For others none of this exists."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -12,15 +12,15 @@ from models.session import transaction
 from web import callers
 from web.api import Blueprint
 from web.errors import Problem
+from web.paging import Page, page
+from web.schemas import WHY
 from web.staff_representations import (
     JOB,
     JOB_DETAIL,
     FindingList,
-    JobAct,
     JobList,
     JobQuery,
     JobStats,
-    Page,
     WebhookList,
     WebhookQuery,
 )
@@ -28,10 +28,10 @@ from web.staff_representations import (
 blueprint = Blueprint("staff", __name__, url_prefix="/staff", description="For staff.")
 
 
-blueprint.before_request(callers.admit_staff)
 
 
 @blueprint.route("/jobs/")
+@blueprint.allows("viewer", "jobs:read")
 @blueprint.arguments(JobQuery(), location="query")
 @blueprint.response(200, JobList())
 @blueprint.problems("not_found")
@@ -45,6 +45,7 @@ def list_jobs(query: dict[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.route("/jobs/stats/")
+@blueprint.allows("viewer", "jobs:read")
 @blueprint.response(200, JobStats())
 @blueprint.problems("not_found")
 def job_stats() -> dict[str, Any]:
@@ -54,6 +55,7 @@ def job_stats() -> dict[str, Any]:
 
 
 @blueprint.route("/jobs/<int:job_id>/")
+@blueprint.allows("viewer", "jobs:read")
 @blueprint.response(200, JOB_DETAIL)
 @blueprint.problems("not_found")
 def show_job(job_id: int) -> dict[str, Any]:
@@ -66,7 +68,8 @@ def show_job(job_id: int) -> dict[str, Any]:
 
 
 @blueprint.route("/jobs/<int:job_id>/retry/", methods=["POST"])
-@blueprint.arguments(JobAct())
+@blueprint.allows("clerk", "jobs:write")
+@blueprint.arguments(WHY)
 @blueprint.response(200, JOB)
 @blueprint.problems("not_found", "role_too_low", "unauthorized_origin", "job_not_retryable", "busy")
 def retry_job(body: dict[str, str], job_id: int) -> job.Job:
@@ -75,7 +78,8 @@ def retry_job(body: dict[str, str], job_id: int) -> job.Job:
 
 
 @blueprint.route("/jobs/<int:job_id>/cancel/", methods=["POST"])
-@blueprint.arguments(JobAct())
+@blueprint.allows("clerk", "jobs:write")
+@blueprint.arguments(WHY)
 @blueprint.response(200, JOB)
 @blueprint.problems(
     "not_found", "role_too_low", "unauthorized_origin", "job_not_cancellable", "busy"
@@ -86,6 +90,7 @@ def cancel_job(body: dict[str, str], job_id: int) -> job.Job:
 
 
 @blueprint.route("/findings/")
+@blueprint.allows("viewer", "jobs:read")
 @blueprint.arguments(Page(), location="query")
 @blueprint.response(200, FindingList())
 @blueprint.problems("not_found")
@@ -98,6 +103,7 @@ def list_findings(query: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.route("/webhooks/")
+@blueprint.allows("viewer", "jobs:read")
 @blueprint.arguments(WebhookQuery(), location="query")
 @blueprint.response(200, WebhookList())
 @blueprint.problems("not_found")
@@ -123,8 +129,3 @@ def _act(act: Callable[..., job.Job], job_id: int, why: str) -> job.Job:
         raise Problem(
             409, "job_not_cancellable", f"The job cannot be cancelled: {error}."
         ) from None
-
-
-def page(found: Sequence[Any], limit: int) -> dict[str, Any]:
-    """The first `limit` of what was found, which is one more if there are more."""
-    return {"data": found[:limit], "has_more": len(found) > limit}

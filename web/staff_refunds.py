@@ -13,6 +13,7 @@ from models.session import transaction
 from web import callers, refunds, rendering
 from web.api import Blueprint
 from web.errors import Problem
+from web.paging import page
 from web.refund_representations import (
     DisputeList,
     DisputeQuery,
@@ -24,7 +25,6 @@ from web.refund_representations import (
     RefundQuery,
 )
 from web.refunds import Answer
-from web.staff import page
 
 _JOB_LOCATION = {
     "Location": {
@@ -36,10 +36,10 @@ _JOB_LOCATION = {
 blueprint = Blueprint(
     "staff_refunds", __name__, url_prefix="/staff", description="For staff: money that goes back."
 )
-blueprint.before_request(callers.admit_staff)
 
 
 @blueprint.route("/refunds/")
+@blueprint.allows("viewer", "orders:read")
 @blueprint.arguments(RefundQuery(), location="query")
 @blueprint.response(200, RefundList())
 @blueprint.problems("not_found")
@@ -57,6 +57,7 @@ def list_refunds(query: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.route("/disputes/")
+@blueprint.allows("viewer", "orders:read")
 @blueprint.arguments(DisputeQuery(), location="query")
 @blueprint.response(200, DisputeList())
 @blueprint.problems("not_found")
@@ -73,6 +74,7 @@ def list_disputes(query: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.route("/refunds/record/", methods=["POST"])
+@blueprint.allows("clerk", "refunds:write")
 @blueprint.arguments(RecordIn())
 @blueprint.response(202, Recording(), headers=_JOB_LOCATION)
 @blueprint.alt_response(200, schema=Recording())
@@ -102,6 +104,7 @@ def _recorded(session: Session, payment_id: int, provider_refund_id: str) -> Ans
 
 
 @blueprint.route("/orders/mark-refunded/", methods=["POST"])
+@blueprint.allows("clerk", "refunds:write")
 @blueprint.arguments(MarkRefundedIn())
 @blueprint.response(200, MarkedRefundedList())
 @blueprint.problems(

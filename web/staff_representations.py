@@ -6,24 +6,10 @@ from marshmallow import fields, validate
 
 from models import job_desk, webhook_event
 from models.kinds import QUEUES
-from web.fields import Nested, SafeStr
+from web.fields import Nested
 from web.outgoing import flag, moment, number, one_of, text
+from web.paging import BIGINT, Page
 from web.schemas import Schema, about
-
-_BIGINT = validate.Range(1, 2**63 - 1)
-
-
-class Page(Schema):
-    limit = fields.Integer(
-        load_default=20,
-        validate=validate.Range(1, 100),
-        metadata=about("So many at most.", 20),
-    )
-    starting_after = fields.Integer(
-        load_default=None,
-        validate=_BIGINT,
-        metadata=about("The id of the last one that was seen: the page begins after it."),
-    )
 
 
 class JobQuery(Page):
@@ -43,7 +29,7 @@ class JobQuery(Page):
         metadata=about("Whose workers do it.", "payments"),
     )
     order_id = fields.Integer(
-        load_default=None, validate=_BIGINT, metadata=about("The order it is about.", 42)
+        load_default=None, validate=BIGINT, metadata=about("The order it is about.", 42)
     )
     older_than = fields.Integer(
         load_default=None,
@@ -113,12 +99,6 @@ class JobDetail(Schema):
 class JobList(Schema):
     data = fields.List(Nested(Job), required=True, metadata=about("Newest first."))
     has_more = flag("Whether there are more after these.")
-
-
-class JobAct(Schema):
-    example: ClassVar[dict[str, Any]] = {"why": "The mail server is back."}
-
-    why = SafeStr(required=True, max_length=500, metadata=about("For the journal."))
 
 
 class QueueFigures(Schema):
