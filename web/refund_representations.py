@@ -90,8 +90,8 @@ class RefundIn(Schema):
     )
 
     @validates("amount")
-    def refuse_nothing(self, value: Decimal, **_context: Any) -> None:
-        if not value:
+    def refuse_nothing(self, value: Decimal | None, **_context: Any) -> None:
+        if value is not None and not value:
             raise ValidationError("invalid_price: Must be above zero.")
 
 

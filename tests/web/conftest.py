@@ -1,6 +1,7 @@
 """The real app, watched: whatever it answers must be what its document promises."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import count
 
 import pytest
 from flask import Flask
@@ -21,6 +22,22 @@ def app(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Flask:
 def browser(app: Flask) -> FlaskClient:
     """A client that keeps cookies."""
     return app.test_client()
+
+
+@pytest.fixture
+def sign_in(app: Flask) -> Callable[[str], FlaskClient]:
+    """Signs somebody new of this role in, each in a browser of their own."""
+    from tests import shop  # noqa: PLC0415 - after the environment is set
+
+    numbers = count()
+
+    def sign_in(role: str) -> FlaskClient:
+        browser, email = app.test_client(), f"{role}-{next(numbers)}@example.com"
+        shop.make_user(email, role)
+        assert shop.log_in(browser, email).status_code == 200
+        return browser
+
+    return sign_in
 
 
 @pytest.fixture

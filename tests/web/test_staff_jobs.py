@@ -20,16 +20,6 @@ def _kind(monkeypatch: pytest.MonkeyPatch) -> None:
     jobs.declare(monkeypatch)
 
 
-@pytest.fixture
-def sign_in(browser: FlaskClient) -> Callable[[str], FlaskClient]:
-    def sign_in(role: str) -> FlaskClient:
-        shop.make_user(f"{role}@example.com", role)
-        assert shop.log_in(browser, f"{role}@example.com").status_code == 200
-        return browser
-
-    return sign_in
-
-
 def _dead(key: str = "trial") -> int:
     job_id = jobs.stage(key)
     shop.sql("UPDATE job SET state = 'dead', last_error = 'broken' RETURNING id")
