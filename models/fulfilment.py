@@ -15,6 +15,8 @@ STATES: journal.StateTable = {
     "shipped": frozenset({"delivered"}),
     "delivered": frozenset(),
 }
+TRACKING = ("carrier", "tracking_number", "tracking_url")
+"""What a customer is told of how the goods were sent."""
 
 
 class NotShippableError(Exception):

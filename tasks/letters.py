@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from sqlalchemy.orm import Session
 
 import settings
-from models import orders, refund
+from models import fulfilment, orders, refund
 from models.money import decimal_string
 from models.notification import Notification
 from models.orders import Address, Order
@@ -22,6 +22,7 @@ from models.tokens import order_token
 
 _SUBJECTS = {
     "order_paid": "Your order {order_number} is paid",
+    "order_shipped": "Your order {order_number} is on its way",
     "refund_staff": "Your order {order_number}: we are sending {amount} back",
     "refund_surplus": "Your order {order_number} was paid twice: we are sending {amount} back",
     "refund_late": "Your order {order_number} was paid too late: we are sending {amount} back",
@@ -47,6 +48,8 @@ def compose(session: Session, mail: Notification) -> Letter:
     if order is None:
         raise LookupError(f"order {mail.order_id}")
     template, facts = mail.kind, _facts(order)
+    if mail.kind == "order_shipped":
+        facts |= _facts_of_shipment(session, order)
     if mail.refund_id is not None:
         told = session.get_one(Refund, mail.refund_id)
         template, facts = f"refund_{told.origin}", facts | _facts_of_refund(session, told)
@@ -104,6 +107,12 @@ def _facts_of_refund(session: Session, told: Refund) -> dict[str, Any]:
         "is_whole": told.amount_minor == paid_minor,
         "is_rest": told.amount_minor + before_minor == paid_minor,
     }
+
+
+def _facts_of_shipment(session: Session, order: Order) -> dict[str, Any]:
+    """How the goods were sent, as it is known by now: staff may have corrected it."""
+    shipment = session.get_one(fulfilment.Shipment, order.id)
+    return {name: getattr(shipment, name) for name in fulfilment.TRACKING}
 
 
 def _money(minor: int, currency: str) -> str:

@@ -79,12 +79,12 @@ CHECKS = (
         subject="notification",
         repair="Write to the customer that it was a mistake.",
         query="""
-            SELECT id, order_id, 'it says paid, and the journal does not' AS detail
+            SELECT id, order_id, format('it says %s, and the journal does not', kind) AS detail
             FROM notification
-            WHERE id BETWEEN :low AND :high AND kind = 'order_paid'
+            WHERE id BETWEEN :low AND :high AND starts_with(kind, 'order_')
             AND created_at >= :journal_since AND NOT EXISTS (
                 SELECT FROM journal WHERE subject = 'orders'
-                AND subject_id = notification.order_id AND to_state = 'paid')""",
+                AND subject_id = notification.order_id AND 'order_' || to_state = kind)""",
     ),
     # By ix_job_dead.
     Check(

@@ -10,9 +10,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 import settings
-from models import refund, refunding
+from models import fulfilment, refund, refunding
 from models.intents import RefundSnapshot
 from models.notification import Notification
+from models.payment import Payment
 from tasks import letters
 from tests import shop
 from tests.telling import expire_unpaid, sent_payment, tell
@@ -57,10 +58,15 @@ def mails() -> list[EmailMessage]:
         return [letters.render(letters.compose(session, each)) for each in staged]
 
 
+def body_of(mail: EmailMessage, kind: str) -> str:
+    """One of its two bodies, `plain` or `html`."""
+    body: Any = mail.get_body((kind,))
+    return str(body.get_content())
+
+
 def told(mail: EmailMessage, *parts: str) -> bool:
     """Whether text and HTML both say all of this, whatever their line breaks."""
-    bodies: list[Any] = [mail.get_body((kind,)) for kind in ("plain", "html")]
-    said = [" ".join(body.get_content().split()) for body in bodies]
+    said = [" ".join(body_of(mail, kind).split()) for kind in ("plain", "html")]
     return all(part in words for part in parts for words in said)
 
 
@@ -131,6 +137,37 @@ def test_who_paid_too_late_is_told_that_the_goods_are_gone(
     mail = mails()[-1]
     assert "too late" in mail["Subject"]
     assert told(mail, "too late", "€39.98", "had gone to somebody else", "5 to 10 days")
+
+
+def test_who_is_sent_goods_is_told_what_left_and_how_to_follow_it(payment_id: int) -> None:
+    tell(payment_id, "succeeded")
+    with shop.database() as session:
+        fulfilment.ship(
+            session,
+            session.get_one(Payment, payment_id).order_id,
+            carrier="An <Post>",
+            tracking_number="RR1IE",
+            tracking_url="https://post.example/RR1IE?a=1&b=2",
+            who="staff:1",
+        )
+    mail = mails()[-1]
+    assert mail["Subject"].endswith("is on its way")
+    assert told(mail, "Blue T-shirt", "RR1IE", "123 Street")
+    text, html = (body_of(mail, kind) for kind in ("plain", "html"))
+    assert "Carrier: An <Post>" in text
+    assert "https://post.example/RR1IE?a=1&b=2\n" in text
+    assert "Carrier: An &lt;Post&gt;" in html
+    assert 'href="https://post.example/RR1IE?a=1&amp;b=2"' in html
+
+
+def test_what_is_not_known_of_a_shipment_is_not_mentioned(payment_id: int) -> None:
+    tell(payment_id, "succeeded")
+    with shop.database() as session:
+        fulfilment.ship(session, session.get_one(Payment, payment_id).order_id, who="staff:1")
+    mail = mails()[-1]
+    assert told(mail, "Blue T-shirt")
+    for word in ("None", "Carrier", "Tracking", "Follow"):
+        assert not any(word in body_of(mail, kind) for kind in ("plain", "html"))
 
 
 def test_a_mail_about_a_refund_has_a_message_id_that_every_server_takes(payment_id: int) -> None:
