@@ -95,4 +95,6 @@ def _of_value(value: Any, inside: Rule) -> Any:
         return _of_fields(value, inside)
     if isinstance(value, list):
         return [_of_value(each, inside) for each in value]
+    if inside and "id" not in inside:  # a word in the place of an object that has no other name
+        return None
     return value.replace("\0", "") if isinstance(value, str) else value  # which jsonb cannot hold

@@ -15,7 +15,7 @@ MARK = {"app", "order_id", "payment_id", "refund_id"}
 TEXTS = {
     "event": "account api_version context id object request.id request.idempotency_key type",
     "payment_intent": (
-        "cancellation_reason capture_method currency id last_payment_error.advice_code"
+        "canceled_at cancellation_reason capture_method currency id last_payment_error.advice_code"
         " last_payment_error.charge last_payment_error.code last_payment_error.decline_code"
         " last_payment_error.message last_payment_error.type latest_charge object"
         " payment_method_types status"
@@ -47,7 +47,8 @@ def seeded(node: Any) -> Any:
     """A copy with the canary in every text, in metadata, and in fields that nobody knows yet."""
     if isinstance(node, dict):
         grown = {name: seeded(value) for name, value in node.items()}
-        known = {"object": node["object"]} if "object" in node else {}
+        kind = node.get("object")  # what it is, or what an event tells of
+        known = {"object": kind} if isinstance(kind, str) else {}
         return grown | {"of_tomorrow": CANARY, "inside": {"name": CANARY}} | known
     if isinstance(node, list):
         return [seeded(each) for each in node]
