@@ -1,9 +1,10 @@
 """What the ledger costs: stage → ring → claim → finish, beside plain Celery, in one run.
 
 `python -m benchmarks.ledger [--jobs 3000] [--rounds 3]` starts a PostgreSQL with full
-durability, a Valkey and two worker processes, and prints both rates of each round and their
-ratio. Both sides use the same broker, workers, producing threads and settings: early ack, no
-prefetch.
+durability, a Valkey and two worker processes, and prints both rates of each round, their ratio,
+and what each party spends of a core on a job, read from /proc: on a machine that has other work
+too, this says more. Both sides use the same broker, workers, producing threads and settings:
+early ack, no prefetch.
 """
 
 import argparse
@@ -14,9 +15,10 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.servers import PostgreSQL, Valkey
@@ -24,10 +26,23 @@ from sandbox.servers import PostgreSQL, Valkey
 ROOT = Path(__file__).parents[1]
 _WORKERS = 2
 _PRODUCERS = 4  # threads, as of a web process
+_TICKS = os.sysconf("SC_CLK_TCK")  # a second, in /proc
 _WORKER = (
     "celery --app tasks worker --include benchmarks.noop --pool threads --concurrency 4"
     " --queues payments --without-gossip --without-mingle --without-heartbeat --loglevel error"
 )
+
+
+Parties = Mapping[str, Sequence[int | None]]
+"""Process ids by what they do here; None of a server that has ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """Jobs a second, and milliseconds of a core that each party spent on one."""
+
+    rate: float
+    spent: Mapping[str, float]
 
 
 def main() -> None:
@@ -42,9 +57,13 @@ def main() -> None:
         valkey = stack.enter_context(Valkey(directory / "valkey"))
         _set_environment(postgresql.url, valkey.url)
         _migrate()
-        for number in range(_WORKERS):
-            stack.enter_context(_worker(number))
-        _report([_round(given.jobs) for _ in range(given.rounds)])
+        parties: Parties = {
+            "workers": [stack.enter_context(_worker(number)) for number in range(_WORKERS)],
+            "producers": [os.getpid()],
+            "PostgreSQL": [postgresql.pid],
+            "Valkey": [valkey.pid],
+        }
+        _report([_round(given.jobs, parties) for _ in range(given.rounds)])
 
 
 def _set_environment(database_url: str, redis_url: str) -> None:
@@ -63,29 +82,58 @@ def _migrate() -> None:
 
 
 @contextmanager
-def _worker(number: int) -> Iterator[None]:
+def _worker(number: int) -> Iterator[int]:
     command = [sys.executable, "-m", *_WORKER.split(), "--hostname", f"bench{number}@%h"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
     try:
-        yield
+        yield process.pid
     finally:
         process.terminate()
         process.wait(timeout=30)
 
 
-def _round(jobs: int) -> tuple[float, float]:
-    """Jobs a second: plain Celery's and the ledger's."""
-    return _rate(jobs, _publish, _none_is_queued), _rate(jobs, _stage, _none_is_waiting)
+def _round(jobs: int, parties: Parties) -> tuple[Measured, Measured]:
+    """Plain Celery's and the ledger's."""
+    plain = _measured(jobs, parties, _publish, _none_is_queued)
+    return plain, _measured(jobs, parties, _stage, _none_is_waiting)
 
 
-def _rate(jobs: int, produce: Callable[[int], None], is_done: Callable[[], bool]) -> float:
+def _measured(
+    jobs: int, parties: Parties, produce: Callable[[int], None], is_done: Callable[[], bool]
+) -> Measured:
     with ThreadPoolExecutor(_PRODUCERS) as producers:
         list(producers.map(produce, [20] * _PRODUCERS))
         _await(is_done)  # connections are open and code is warm
-        began = time.perf_counter()
+        before, began = _cpu_seconds(parties), time.perf_counter()
         list(producers.map(produce, [jobs // _PRODUCERS] * _PRODUCERS))
         _await(is_done)
-    return jobs / (time.perf_counter() - began)
+    rate = jobs / (time.perf_counter() - began)
+    after = _cpu_seconds(parties)
+    return Measured(
+        rate=rate, spent={name: 1000 * (after[name] - before[name]) / jobs for name in parties}
+    )
+
+
+def _cpu_seconds(parties: Parties) -> dict[str, float]:
+    """What each party and its children, but no other party, have spent so far."""
+    all_of_them = {pid for pids in parties.values() for pid in pids if pid}
+    return {
+        name: sum(
+            _spent_by(pid)
+            for each in all_of_them.intersection(pids)
+            for pid in {each, *_children(each) - all_of_them}
+        )
+        for name, pids in parties.items()
+    }
+
+
+def _children(pid: int) -> set[int]:
+    return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
+def _spent_by(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 def _await(is_done: Callable[[], bool]) -> None:
@@ -132,12 +180,19 @@ def _none_is_waiting() -> bool:
         return session.scalar(waiting) is None
 
 
-def _report(rounds: list[tuple[float, float]]) -> None:
+def _report(rounds: list[tuple[Measured, Measured]]) -> None:
     print(f"{'plain Celery':>14} {'ledger':>10} {'ratio':>7}   jobs a second")
     for plain, ledger in rounds:
-        print(f"{plain:14.0f} {ledger:10.0f} {ledger / plain:7.2f}")
-    ratio = statistics.median(ledger / plain for plain, ledger in rounds)
-    print(f"median ratio {ratio:.2f}, of at least 0.35")
+        print(f"{plain.rate:14.0f} {ledger.rate:10.0f} {ledger.rate / plain.rate:7.2f}")
+    print(f"\n{'plain Celery':>14} {'ledger':>10}   core-ms a job, median")
+    for party in rounds[0][0].spent:
+        plain_ms, ledger_ms = (
+            statistics.median(side.spent[party] for side in sides)
+            for sides in zip(*rounds, strict=True)
+        )
+        print(f"{plain_ms:14.2f} {ledger_ms:10.2f}   {party}")
+    ratio = statistics.median(ledger.rate / plain.rate for plain, ledger in rounds)
+    print(f"\nmedian ratio {ratio:.2f}, of at least 0.35")
 
 
 if __name__ == "__main__":
