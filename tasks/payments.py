@@ -105,6 +105,8 @@ def close(work: Work, payment_id: int) -> None:
     if request.provider_payment_id is None:  # its creation may or may not have reached them
         opened = work.outside(peer, provider.create, request)
         request = replace(request, provider_payment_id=opened.provider_payment_id)
+        with transaction() as session:  # a repetition of this job need not ask for it again
+            settling.record(session, payment_id, opened, witness="answer")
     snapshot = work.outside(peer, provider.close, request)
     if snapshot.state not in FINAL:
         return work.retry(
