@@ -79,6 +79,9 @@ class Settings:
     web_threads: int = _number(16, 1)
     worker_threads: int = _number(8, 1)
     trusted_proxies: int = _number(0, 0)
+    limit_orders_per_minute: int = _number(120, 0)
+    limit_sign_ups_per_minute: int = _number(20, 0)
+    max_open_orders: int = _number(20, 0)
 
     reservation_ttl_seconds: int = _number(900, 1)
     reservation_extension_seconds: int = _number(600, 1)

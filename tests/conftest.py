@@ -41,6 +41,9 @@ def pytest_configure() -> None:
         STRIPE_PUBLISHABLE_KEY=_stripe.publishable_key,
         STRIPE_API_BASE=_stripe.url,
         STRIPE_REQUESTS_PER_SECOND="1000",  # tests that are not about limits meet none
+        LIMIT_ORDERS_PER_MINUTE="0",
+        LIMIT_SIGN_UPS_PER_MINUTE="0",
+        MAX_OPEN_ORDERS="0",
         STRIPE_WEBHOOK_SECRET=f"{_stripe.webhook_secret},whsec_the_one_before",
         START_PAYMENT_WAIT_SECONDS="0",
         SMTP_URL="smtp://127.0.0.1:1",  # nobody; `tests.mail` is for tests that look at mails

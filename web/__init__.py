@@ -22,6 +22,7 @@ from web import (
     edge,
     fulfilment,
     health,
+    keys,
     orders,
     payments,
     refunds,
@@ -41,6 +42,7 @@ _MODULES = (
     webhooks,
     catalog,
     auth,
+    keys,
     staff,
     staff_refunds,
 )

@@ -1,19 +1,23 @@
 """flask-smorest on our terms: our parser, problem+json, and documentation true to both."""
 
 from collections.abc import Callable, Mapping
+from functools import wraps
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import flask_smorest
+from flask import Flask, request
 from marshmallow import Schema as MarshmallowSchema
 
-from web import errors
+import settings
+from settings import Settings
+from web import admission, errors, limits, sessions
+from web.admission import View, Who
 from web.errors import PROBLEM_JSON, PROBLEMS_PATH
 from web.parsing import JsonParser
 from web.problems import PROBLEMS
 from web.representations import Problem
 
-View = Callable[..., Any]
 Decorator = Callable[[View], View]
 
 API_CONFIG = {
@@ -37,12 +41,25 @@ _BODY_PROBLEMS = (
     "body_too_large",
     "unsupported_media_type",
 )
+_BEARERS = {
+    "order_token": ("ord_…", "The token of the order, from the answer that placed it."),
+    "api_key": ("ok_…", "An API key: it acts as its user, as far as its scopes go."),
+}
 
 
 class Api(flask_smorest.Api):  # type: ignore[misc]
     """The API of one app; its errors are problems, in its answers and in its documentation."""
 
     ERROR_SCHEMA = Problem
+
+    def init_app(self, app: Flask, **options: Any) -> None:
+        super().init_app(app, **options)
+        cookie = {"type": "apiKey", "in": "cookie", "name": sessions.cookie_name()}
+        described = {**cookie, "description": "Set by `/auth/login/`, and for guests by an order."}
+        self.spec.components.security_scheme("session", described)
+        for name, (form, description) in _BEARERS.items():
+            scheme = {"type": "http", "scheme": "bearer", "bearerFormat": form}
+            self.spec.components.security_scheme(name, {**scheme, "description": description})
 
     def _register_error_handlers(self) -> None:
         errors.register(self._app)
@@ -69,11 +86,45 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
         def doc(self, **members: Any) -> Decorator: ...
 
     def route(self, rule: str, **options: Any) -> Decorator:
-        """Register the view at `rule`; its operationId is blueprint and function."""
+        """Register the view at `rule`; its operationId is blueprint and function.
+
+        Whom it `allows` is asked before all else; a view that does not say is refused at once.
+        """
         register: Decorator = super().route(rule, **options)
         return lambda view: register(
-            self.doc(operationId=f"{self.name}_{options.get('endpoint', view.__name__)}")(view)
+            self.doc(operationId=f"{self.name}_{options.get('endpoint', view.__name__)}")(
+                admission.guarded(view)
+            )
         )
+
+    def allows(self, who: Who, scope: str | None = None) -> Decorator:
+        """Say who may call the view, and which scope their API key needs for it."""
+        access = admission.access(who, scope)
+        document = self.problems(*access.problems)
+        secure = self.doc(security=access.security)
+
+        def declare(view: View) -> View:
+            declared = secure(document(view))
+            declared.access = access  # type: ignore[attr-defined]
+            return declared
+
+        return declare
+
+    def limited(self, per_minute: Callable[[Settings], int]) -> Decorator:
+        """Let each client call the view so often a minute; `per_minute` reads the settings."""
+        document = self.problems("too_many_requests", "invalid_key")
+
+        def limit(view: View) -> View:
+            @wraps(view)
+            def limiting(*args: Any, **path: Any) -> Any:
+                limits.check_rate(
+                    request.endpoint or "", per_minute(settings.current()), limits.client()
+                )
+                return view(*args, **path)
+
+            return document(limiting)
+
+        return limit
 
     def arguments(
         self, schema: MarshmallowSchema, *, location: str = "json", **options: Any

@@ -1,32 +1,29 @@
-"""Who is calling, and whose order it is: by user session, guest cookie or order token."""
+"""Who is calling, and whose order it is: by session, API key, guest cookie or order token."""
 
 import hmac
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
-from typing import Any
-from urllib.parse import urlsplit
 
-from flask import Flask, g, request, session
+from flask import g, request, session
 
-import settings
-from models import user
+from models import api_key
+from models.api_key import ApiKey
 from models.orders import Order
 from models.session import transaction
 from models.tokens import guest_hash, opens
 from models.user import User
+from web import sessions
 from web.errors import Problem
 
-_READING = frozenset({"GET", "HEAD", "OPTIONS"})
-_ACTING_ROLES = frozenset({"clerk", "manager"})
+_NOBODYS = Order(id=0, user_id=None, token_version=0, guest_hash=bytes(32))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     user: User | None
-    guest_id: str | None
-    token: str | None
+    guest_id: str | None = None
+    token: str | None = None
+    key: ApiKey | None = None
 
     @property
     def is_staff(self) -> bool:
@@ -37,50 +34,28 @@ class Caller:
         """What the journal calls them."""
         if self.user is None:
             return "guest"
-        return f"{'staff' if self.user.is_staff else 'customer'}:{self.user.id}"
+        by_key = f" {self.key.prefix}" if self.key else ""
+        return f"{'staff' if self.user.is_staff else 'customer'}:{self.user.id}{by_key}"
 
-    def owns(self, order: Order) -> bool:
-        """Whether the order is theirs, compared in constant time."""
-        if self.user is not None and self.user.id == order.user_id:
-            return True
-        if self.token is not None and opens(self.token, order.id, order.token_version):
-            return True
-        return (
-            self.guest_id is not None
-            and order.guest_hash is not None
-            and hmac.compare_digest(guest_hash(self.guest_id), order.guest_hash)
-        )
+    def owns(self, order: Order | None) -> bool:
+        """Whether the order is theirs; takes as long for one that is not there."""
+        whose = order or _NOBODYS
+        known = whose.guest_hash or _NOBODYS.guest_hash or b""
+        by_user = self.user is not None and self.user.id == whose.user_id
+        by_token = opens(self.token or "", whose.id, whose.token_version)
+        by_cookie = hmac.compare_digest(guest_hash(self.guest_id or ""), known)
+        return order is not None and (by_user or by_token or by_cookie)
 
-    def may_see(self, order: Order) -> bool:
-        return self.is_staff or self.owns(order)
+    def may_see(self, order: Order | None) -> bool:
+        return self.owns(order) or (self.is_staff and order is not None)
 
 
 def present() -> Caller:
-    """The caller of this request."""
+    """The caller of this request; raises `invalid_key` if an API key was sent that is none."""
     if "caller" not in g:
-        g.caller = Caller(user=_user(), guest_id=session.get("guest_id"), token=_token())
+        g.caller = _identify()
     caller: Caller = g.caller
     return caller
-
-
-def admit_staff() -> None:
-    """Let staff in and nobody else; viewers may look and do nothing."""
-    account = present().user
-    if account is None or not account.is_staff:
-        raise Problem(404, "not_found")
-    if request.method not in _READING and account.role not in _ACTING_ROLES:
-        raise Problem(403, "role_too_low")
-
-
-def staff_only(view: Callable[..., Any]) -> Callable[..., Any]:
-    """Admit staff before anything else of the request is looked at."""
-
-    @wraps(view)
-    def admitting(*args: Any, **path: Any) -> Any:
-        admit_staff()
-        return view(*args, **path)
-
-    return admitting
 
 
 def guest_id() -> str:
@@ -92,38 +67,24 @@ def guest_id() -> str:
     return value
 
 
-def register(app: Flask) -> None:
-    """Sign the session cookie, and refuse writes that another site's page sends with it."""
-    chosen = settings.current()
-    app.config.update(
-        SECRET_KEY=chosen.secret_key,
-        SECRET_KEY_FALLBACKS=list(chosen.secret_key_fallbacks),
-        SESSION_COOKIE_NAME="__Host-orders" if chosen.is_production else "orders",
-        SESSION_COOKIE_SECURE=chosen.is_production,
-        SESSION_COOKIE_HTTPONLY=True,
-        SESSION_COOKIE_SAMESITE="Lax",
-    )
-    app.before_request(_refuse_foreign_pages)
+def _identify() -> Caller:
+    """A key stands for itself: whatever cookie comes with it is not looked at."""
+    bearer = _bearer()
+    if bearer is not None and bearer.startswith(api_key.PREFIX):
+        return _by_key(bearer)
+    account = sessions.present_user()
+    return Caller(user=account, guest_id=session.get("guest_id"), token=bearer)
 
 
-def _refuse_foreign_pages() -> None:
-    origin = request.headers.get("Origin")
-    if request.method in _READING or origin is None or not session:
-        return
-    if urlsplit(origin).netloc not in (
-        request.host,
-        urlsplit(settings.current().public_url).netloc,
-    ):
-        raise Problem(403, "unauthorized_origin")
-
-
-def _user() -> User | None:
-    if "user_id" not in session:
-        return None
+def _by_key(text: str) -> Caller:
     with transaction() as database:
-        return user.find(database, session["user_id"])
+        found = api_key.use(database, text)
+    if found is None:
+        raise Problem(401, "invalid_key")
+    key, account = found
+    return Caller(user=account, key=key)
 
 
-def _token() -> str | None:
+def _bearer() -> str | None:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" and token else None

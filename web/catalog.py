@@ -21,6 +21,7 @@ class Catalog(Schema):
 
 
 @blueprint.route("/")
+@blueprint.allows("everyone")
 @blueprint.response(200, Catalog())
 def index() -> dict[str, Any]:
     """Everything that is for sale or was sold as a single piece, by title."""
@@ -29,6 +30,7 @@ def index() -> dict[str, Any]:
 
 
 @blueprint.route("/<sku>/")
+@blueprint.allows("everyone")
 @blueprint.response(200, CATALOG_ITEM)
 @blueprint.problems("not_found")
 def show(sku: str) -> dict[str, Any]:

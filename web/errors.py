@@ -19,10 +19,10 @@ _CODES_OF_HTTP = {
     405: "method_not_allowed",
     413: "body_too_large",
     415: "unsupported_media_type",
-    429: "rate_limited",
+    429: "too_many_requests",
     503: "busy",
 }
-_SERVER_ERROR = 500
+_UNAUTHENTICATED, _SERVER_ERROR = 401, 500
 
 _log = logging.getLogger(__name__)
 
@@ -79,11 +79,12 @@ def register(app: Flask) -> None:
 
 
 def _answer(problem: Problem) -> Response:
+    challenge = {"WWW-Authenticate": "Bearer"} if problem.status == _UNAUTHENTICATED else {}
     return current_app.response_class(
         current_app.json.dumps(problem.body(g.request_id)),
         status=problem.status,
         mimetype=PROBLEM_JSON,
-        headers=problem.headers,
+        headers={**challenge, **problem.headers},
     )
 
 

@@ -18,12 +18,14 @@ def blueprint(checks: Mapping[str, Check], required: Collection[str]) -> Bluepri
     health = Blueprint("health", __name__, description="For load balancers and people on call.")
 
     @health.route("/healthz")
+    @health.allows("everyone")
     @health.response(200, HEALTH)
     def healthz() -> dict[str, Any]:
         """Say that the process answers."""
         return {"status": "ok"}
 
     @health.route("/readyz")
+    @health.allows("everyone")
     @health.response(200, READINESS)
     @health.problems("not_ready")
     def readyz() -> dict[str, Any]:

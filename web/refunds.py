@@ -33,7 +33,7 @@ blueprint = Blueprint("refunds", __name__, url_prefix="/orders", description="Gi
 
 
 @blueprint.route("/refund/<int:payment_id>/", methods=["POST"])
-@callers.staff_only
+@blueprint.allows("clerk", "refunds:write")
 @blueprint.arguments(REFUND_IN)
 @blueprint.response(202, REFUND, headers={**_LOCATION, **REPLAYED_HEADER})
 @blueprint.alt_response(200, schema=REFUND, headers={**_LOCATION, **REPLAYED_HEADER})
@@ -73,6 +73,7 @@ def create(body: dict[str, Any], payment_id: int) -> Answer:
 
 
 @blueprint.route("/refunds/<int:refund_id>/")
+@blueprint.allows("owner", "orders:read")
 @blueprint.response(200, REFUND)
 @blueprint.problems("not_found")
 def show(refund_id: int) -> dict[str, Any]:

@@ -34,6 +34,7 @@ blueprint = Blueprint("webhooks", __name__, url_prefix="/orders", description="F
     defaults={"provider": registry.NAMES[0]},
 )
 @blueprint.route("/webhook/<provider>/", methods=["POST"])
+@blueprint.allows("everyone")
 @blueprint.response(200, WEBHOOK_RECEIVED)
 @blueprint.problems("invalid_signature", "malformed_event", "not_found", "body_too_large", "busy")
 def receive(provider: str) -> dict[str, Any]:

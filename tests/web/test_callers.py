@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 import settings
 from tests import shop
 from tests.web.tiny import problem
-from web import callers
+from web import callers, sessions
 
 EMAIL = "ann@example.com"
 
@@ -28,7 +28,7 @@ def test_in_production_the_cookie_travels_by_https_alone(monkeypatch: pytest.Mon
     production = replace(settings.current(), app_env="production")
     monkeypatch.setattr("settings.current", lambda: production)
     app = Flask("production")
-    callers.register(app)
+    sessions.register(app)
     app.add_url_rule("/", view_func=callers.guest_id)
 
     name, *flags = cookie_of(app.test_client().get("/")).split("; ")
@@ -160,7 +160,7 @@ def test_signing_in_starts_a_new_session_and_signing_out_ends_it(browser: FlaskC
     assert answer.get_json() == {"email": EMAIL, "role": "customer"}
     assert "HttpOnly" in cookie_of(answer)
     with browser.session_transaction() as after:
-        assert set(after) == {"user_id"}
+        assert set(after) == {"user_id", "version", "began_at", "seen_at", "_permanent"}
     assert see(browser, order) == 404  # it was the guest's
     own = shop.place(browser)
     assert browser.post("/auth/logout/", json={}).get_json() == {"signed_out": True}

@@ -130,7 +130,7 @@ def test_work_drains_the_ledger(run: Run) -> None:
 
 
 def test_a_member_of_staff_is_added(run: Run) -> None:
-    words = ("users", "create-staff", "Ann@example.com", "--role", "viewer", "--password", "secret")
+    words = ("users", "create-staff", "Ann@example.com", "--role", "viewer", "--password", shop.PASSWORD)
     assert run(*words).stdout == "Ann@example.com is a viewer now.\n"
     assert shop.sql("SELECT email, role FROM user_account") == [("ann@example.com", "viewer")]
 

@@ -178,7 +178,7 @@ def test_every_answer_carries_the_security_headers(path: str) -> None:
     answered = tiny_app().test_client().get(path).headers
 
     assert answered["X-Content-Type-Options"] == "nosniff"
-    assert answered["Referrer-Policy"] == "no-referrer"
+    assert answered["Referrer-Policy"] == "same-origin"
     assert answered["Cross-Origin-Resource-Policy"] == "same-origin"
     assert answered["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
     assert answered["Cache-Control"] == "no-store"

@@ -52,6 +52,7 @@ def _orders(fail: Callable[[], object]) -> Blueprint:
     orders = Blueprint("orders", __name__, url_prefix="/orders", description="Orders.")
 
     @orders.route("/create/", methods=["POST"])
+    @orders.allows("everyone")
     @orders.arguments(schemas.ORDER_CREATE)
     @orders.alt_response(201, schema=representations.ORDER)
     @orders.problems("price_changed", "unknown_sku")
@@ -61,6 +62,7 @@ def _orders(fail: Callable[[], object]) -> Blueprint:
         return jsonify({**order, "prices": prices}), 201
 
     @orders.route("/start-payment/<int:order_id>/", methods=["POST"])
+    @orders.allows("everyone")
     @orders.arguments(schemas.start_payment(["stripe", "paypal"]))
     @orders.response(200, representations.PAYMENT)
     def start_payment(body: dict[str, Any], order_id: int) -> dict[str, Any]:
@@ -68,12 +70,14 @@ def _orders(fail: Callable[[], object]) -> Blueprint:
         return {"payment_id": order_id, "provider": body["provider"] or "stripe"}
 
     @orders.route("/")
+    @orders.allows("everyone")
     @orders.arguments(Page(), location="query")
     def listing(page: dict[str, Any]) -> Any:
         """Echo the page."""
         return jsonify(page)
 
     @orders.route("/fail/")
+    @orders.allows("everyone")
     def failing() -> Any:
         """Fail, or answer with what did not."""
         return jsonify(fail())
