@@ -95,7 +95,7 @@ def find(
         query = query.where(Dispute.state == state)
     if after is not None:
         last = aliased(Dispute)
-        seen = select(*_place(last)).where(last.id == after)
+        seen = select(*_place(last)).where(last.id == after).scalar_subquery()
         query = query.where(tuple_(*place) > seen)
     return session.scalars(query).all()
 

@@ -79,7 +79,7 @@ def once(caller: str) -> Once:
         caller=caller,
         endpoint=request.endpoint or "",
         key=_key(),
-        fingerprint=_fingerprint(request.get_json(silent=True)),
+        fingerprint=fingerprint(f"{request.method} {request.path}", request.get_json(silent=True)),
     )
 
 
@@ -93,6 +93,7 @@ def _key() -> str | None:
     return match[2]
 
 
-def _fingerprint(body: Any) -> str:
+def fingerprint(place: str, body: Any) -> str:
+    """What a request says, and where: the same for each repetition."""
     said = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
-    return hashlib.sha256(f"{request.method} {request.path}\n".encode() + said).hexdigest()
+    return hashlib.sha256(f"{place}\n".encode() + said).hexdigest()

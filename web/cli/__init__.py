@@ -1,10 +1,21 @@
-"""Commands for people who run the shop: `flask --app web users|jobs|audit|reconcile …`."""
+"""Commands for people who run the shop: `flask --app web jobs|refunds|audit …`."""
 
 from flask import Flask
 
-from web.cli import audit, jobs, reconcile, users
+from web.cli import audit, disputes, jobs, keys, payments, reconcile, refunds, users
+
+_COMMANDS = (
+    users.users,
+    keys.keys,
+    jobs.jobs,
+    payments.payments,
+    refunds.refunds,
+    disputes.disputes,
+    audit.audit,
+    reconcile.reconcile,
+)
 
 
 def register(app: Flask) -> None:
-    for command in (users.users, jobs.jobs, audit.audit, reconcile.reconcile):
+    for command in _COMMANDS:
         app.cli.add_command(command)
