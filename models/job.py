@@ -117,12 +117,13 @@ RETURNING kind, attempts, max_attempts, payload, order_id, {now()} - run_at
 
 def _leaving(*changes: str) -> Statement:
     """The statement that gives a lease back, fenced by its token, and notes how its try ended."""
+    # Only a leased job has a token. Asked for the state too, PostgreSQL would search all leases.
     return Statement(f"""
 WITH given_back AS (
     UPDATE job SET {", ".join(changes)}, lease_token = NULL, lease_until = NULL,
                    rung_at = {true_now()},
                    last_error = coalesce(CAST(%(error)s AS text), last_error)
-    WHERE id = %(job_id)s AND state = 'leased' AND lease_token = CAST(%(token)s AS uuid)
+    WHERE id = %(job_id)s AND lease_token = CAST(%(token)s AS uuid)
     RETURNING id
 ), noted AS (
     INSERT INTO job_attempt (job_id, attempt, lease_token, outcome, error, ended_at)
