@@ -35,12 +35,11 @@ from settings import Settings
 API_VERSION = "2026-10-28.endive"
 _CONNECT_SECONDS = 3
 _PAGE_SIZE = 100  # the most that Stripe gives
-# Stripe may forget a key when it is 24 hours old (docs.stripe.com/idempotency); a repetition
-# would then be a new payment. What was opened just before may take its search an hour to find
-# (docs.stripe.com/search), and the clocks and the call take some time: two hours are neither.
+# Stripe may forget a key when it is 24 hours old (docs.stripe.com/idempotency); a repetition is
+# then a new payment. Its search may find a payment an hour late (docs.stripe.com/search), and
+# clocks differ, so two hours before that nothing is sent any more.
 _KEY_PROTECTS = timedelta(hours=22)
 _KEY_IS_FORGOTTEN = timedelta(hours=24)
-_WITH_CHARGE = ["latest_charge"]
 
 T = TypeVar("T")
 
@@ -91,23 +90,19 @@ class Stripe:
             params["capture_method"] = "manual"
         intents = self._api.payment_intents
         options: Any = {"idempotency_key": request.key}
-        return stripe_objects.payment(self._call("create", lambda: intents.create(params, options)))
+        return self._payment("create", lambda: intents.create(params, options))
 
     def fetch(self, request: PaymentRequest) -> PaymentSnapshot:
-        payment_id = _id(request)
-        intents = self._api.payment_intents
-        return stripe_objects.payment(
-            self._call("fetch", lambda: intents.retrieve(payment_id, {"expand": _WITH_CHARGE}))
+        payment_id, intents = _id(request), self._api.payment_intents
+        return self._payment(
+            "fetch", lambda: intents.retrieve(payment_id, {"expand": ["latest_charge"]})
         )
 
     def close(self, request: PaymentRequest) -> PaymentSnapshot:
         payment_id, intents = _id(request), self._api.payment_intents
         try:
-            return stripe_objects.payment(
-                self._call(
-                    "close",
-                    lambda: intents.cancel(payment_id, {"cancellation_reason": "abandoned"}),
-                )
+            return self._payment(
+                "close", lambda: intents.cancel(payment_id, {"cancellation_reason": "abandoned"})
             )
         except Rejected:  # it cannot be cancelled as it is: see how it is
             return self.fetch(request)
@@ -123,9 +118,7 @@ class Stripe:
         payment_id, intents = _id(request), self._api.payment_intents
         options: Any = {"idempotency_key": f"{request.key}-capture"}
         try:
-            return stripe_objects.payment(
-                self._call("capture", lambda: intents.capture(payment_id, {}, options))
-            )
+            return self._payment("capture", lambda: intents.capture(payment_id, {}, options))
         except (Rejected, OutcomeUnknown):  # it may be captured already, or be gone
             seen = self.fetch(request)
             if seen.state == "authorised":
@@ -217,6 +210,9 @@ class Stripe:
                 yield page
                 params = {**params, "starting_after": page[-1]["id"]}
             has_more = page and answer["has_more"]
+
+    def _payment(self, name: str, function: Callable[[], Any]) -> PaymentSnapshot:
+        return stripe_objects.payment(self._call(name, function))
 
     def _call(self, name: str, function: Callable[[], Any]) -> dict[str, Any]:
         """What Stripe answers."""
