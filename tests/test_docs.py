@@ -13,7 +13,7 @@ from sqlalchemy import CheckConstraint, Table
 
 import celeryconfig
 import settings
-from models import journal, notification, orders, payment, webhook_event
+from models import dispute, journal, notification, orders, payment, refund, webhook_event
 from models.kinds import KINDS, Kind
 from models.tables import Base
 from sandbox.runner.block import block
@@ -186,6 +186,8 @@ STATES = DOCS / "states.md"
 TABLES: Mapping[str, journal.StateTable] = {
     "orders": orders.STATES,
     "payment": payment.STATES,
+    "refund": refund.STATES,
+    "dispute": dispute.STATES,
     "notification": notification.STATES,
     "webhook_event": webhook_event.STATES,
 }
