@@ -74,6 +74,7 @@ def request_for(session: Session, order: Order, row: Payment) -> PaymentRequest:
         provider_payment_id=row.provider_payment_id,
         amount_minor=row.amount_minor,
         currency=row.currency,
+        is_captured_by_hand=row.capture == "manual",
         key=row.provider_key,
         age=age or timedelta(0),
         is_unknown=row.state == "unknown",

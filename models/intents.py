@@ -28,6 +28,8 @@ class PaymentRequest:
     provider_payment_id: str | None
     amount_minor: int
     currency: str
+    is_captured_by_hand: bool = False
+    """Whether the money is only reserved until `capture` is called."""
     key: str
     age: timedelta
     """How long ago it was first sent: past the provider's memory, `key` protects no more."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import (
     CheckConstraint,
@@ -135,6 +136,12 @@ def load(session: Session, order_id: int) -> Order | None:
     )
 
 
+def with_order(session: Session, kind: Any, row_id: int) -> tuple[Any, Order | None]:
+    """The row of this kind with its order, in one query whether or not it is there."""
+    whole = select(kind, Order).join(Order, Order.id == kind.order_id).where(kind.id == row_id)
+    return session.execute(whole).tuples().one_or_none() or (None, None)
+
+
 def timeline(session: Session, order_id: int) -> Sequence[journal.JournalEntry]:
     """The journal of the order, oldest first."""
     return session.scalars(
@@ -198,9 +205,9 @@ def extend(session: Session, order: Order) -> bool:
     return extended is not None
 
 
-def extend_until(session: Session, order: Order, until: datetime, *, who: str, why: str) -> None:
-    """Hold the goods of an unpaid order for longer, as long as money is reserved for them."""
-    if order.state != "pending" or order.closing is not None or order.expires_at >= until:
+def hold_until(session: Session, order: Order, until: datetime, *, who: str, why: str) -> None:
+    """Hold the goods of an unpaid order for just as long as money is reserved for them."""
+    if order.state != "pending" or order.closing is not None or order.expires_at == until:
         return
     order.expires_at = until
     journal.write(session, order, "order.extended", None, None, who=who, why=why)

@@ -74,6 +74,7 @@ class Payment(Base):
     __tablename__ = "payment"
     __table_args__ = (
         CheckConstraint(_in(frozenset(STATES)), name="state"),
+        CheckConstraint("capture IN ('automatic', 'manual')", name="capture"),
         CheckConstraint("amount_minor > 0", name="amount_positive"),
         CheckConstraint("NOT settles OR state = 'succeeded'", name="settles_only_succeeded"),
         UniqueConstraint("provider", "provider_payment_id"),
@@ -94,6 +95,8 @@ class Payment(Base):
     currency: Mapped[str] = mapped_column(String(3))
     provider_key: Mapped[str] = mapped_column(unique=True)
     """The idempotency key of its creation at the provider: committed before the call."""
+    capture: Mapped[str] = mapped_column(default="automatic", server_default="automatic")
+    """Whether the money is taken by itself or when staff say so: frozen with the request."""
     provider_payment_id: Mapped[str | None]
     client_secret: Mapped[bytes | None] = mapped_column(LargeBinary)
     """Sealed; erased when the payment is final."""
@@ -157,6 +160,7 @@ def start(session: Session, order_id: int, provider: str, *, who: str) -> Paymen
         provider=provider,
         amount_minor=order.total_minor,
         currency=order.currency,
+        capture=settings.current().payment_capture,
         provider_key=f"{settings.current().instance}-pi-{payment_id}",
     )
     session.add(payment)

@@ -43,6 +43,9 @@ def record(
         payment.note_attempt(session, row, snapshot.failure)
     if _may_follow(row.state, snapshot.state, witness):
         _advance(session, order, row, snapshot, witness)
+    if row.state == "authorised":
+        row.capture_before = snapshot.capture_before or row.capture_before
+        _authorised(session, order, row)
     if row.state not in FINAL and snapshot.client_secret is not None and row.client_secret is None:
         row.client_secret = sealed.seal(snapshot.client_secret)
     signal_after_commit(session, f"payment:{row.id}")
@@ -93,20 +96,22 @@ def _advance(
         raw_response=dict(snapshot.raw),
         **ending,
     )
-    if row.state == "authorised":
-        _authorised(session, order, row, snapshot)
-    elif row.state == "succeeded":
+    if row.state == "succeeded":
         _settle(session, order, row)
     elif is_final and order.closing is not None:
         orders.end_closing(session, order, who="system", why="its payment is closed")
 
 
-def _authorised(session: Session, order: Order, row: Payment, snapshot: PaymentSnapshot) -> None:
-    """Keep the goods for as long as the money is reserved; staff capture it before that."""
-    row.capture_before = snapshot.capture_before or _default_deadline(session)
-    orders.extend_until(
-        session, order, row.capture_before, who=row.provider, why="money is reserved for it"
-    )
+def _authorised(session: Session, order: Order, row: Payment) -> None:
+    """Keep the goods for as long as the money is reserved; staff capture it before that.
+
+    An event does not say how long that is: a look will.
+    """
+    if row.capture_before is None:
+        row.capture_before = _default_deadline(session)
+        looking.stage(session, row, "payment")
+    why = "money is reserved for it"
+    orders.hold_until(session, order, row.capture_before, who=row.provider, why=why)
 
 
 def _default_deadline(session: Session) -> datetime:

@@ -86,7 +86,7 @@ class Stripe:
                 "payment_id": str(request.payment_id),
             },
         }
-        if self._settings.payment_capture == "manual":
+        if request.is_captured_by_hand:
             params["capture_method"] = "manual"
         intents = self._api.payment_intents
         options: Any = {"idempotency_key": request.key}

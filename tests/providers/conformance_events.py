@@ -59,7 +59,7 @@ def reserved_money_is_told_until_it_is_captured(world: World) -> None:
     assert reserved is not None
     assert (reserved.state, reserved.received_minor) == ("authorised", 0)
 
-    world.authorising.capture(asked)
+    world.adapter.capture(asked)
 
     end = last(world.told(name_of(asked)), "payment").payment
     assert end is not None

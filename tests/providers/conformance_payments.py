@@ -173,7 +173,7 @@ def closing_does_not_disturb_money_in_flight(world: World) -> None:
 @scenario
 def closing_releases_reserved_money(world: World) -> None:
     asked = authorised(world)
-    assert world.authorising.close(asked).state == "cancelled"
+    assert world.adapter.close(asked).state == "cancelled"
     assert world.captured(name_of(asked)) == 0
 
 
@@ -188,7 +188,7 @@ def whatever_becomes_of_the_answer_a_payment_is_closed(world: World, fault: Faul
 
 @scenario
 def reserved_money_says_until_when_it_can_be_captured(world: World) -> None:
-    seen = world.authorising.fetch(authorised(world))
+    seen = world.adapter.fetch(authorised(world))
     assert (seen.state, seen.received_minor) == ("authorised", 0)
     assert seen.capture_before is not None
     assert seen.capture_before > datetime.now(UTC) + HOUR
@@ -198,7 +198,7 @@ def reserved_money_says_until_when_it_can_be_captured(world: World) -> None:
 def reserved_money_is_captured_whole_and_once(world: World) -> None:
     asked = authorised(world)
     for _ in range(2):
-        captured = world.authorising.capture(asked)
+        captured = world.adapter.capture(asked)
         assert (captured.state, captured.received_minor) == ("succeeded", 3998)
         assert captured.capture_before is None
     assert world.captured(name_of(asked)) == 3998
@@ -209,21 +209,21 @@ def whatever_becomes_of_the_answer_money_is_captured_once(world: World, fault: F
     asked, ambiguity = authorised(world), AMBIGUITIES[fault]
     world.fault("capture", fault)
     if ambiguity.happened:  # a look shows it at once
-        assert world.authorising.capture(asked).state == "succeeded"
+        assert world.adapter.capture(asked).state == "succeeded"
     else:
         with pytest.raises(ambiguity.error):
-            world.authorising.capture(asked)
+            world.adapter.capture(asked)
         assert world.captured(name_of(asked)) == 0
 
-    assert world.authorising.capture(asked).state == "succeeded"
+    assert world.adapter.capture(asked).state == "succeeded"
     assert world.captured(name_of(asked)) == 3998
 
 
 @scenario
 def a_capture_that_comes_too_late_tells_how_the_payment_is(world: World) -> None:
     asked = authorised(world)
-    world.authorising.close(asked)
-    assert world.authorising.capture(asked).state == "cancelled"
+    world.adapter.close(asked)
+    assert world.adapter.capture(asked).state == "cancelled"
 
 
 @scenario

@@ -1,6 +1,5 @@
 """The world around Stripe: its sandbox, whose books are the oracle."""
 
-from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
 from typing import Any
@@ -61,10 +60,6 @@ class StripeWorld:
     @cached_property
     def adapter(self) -> Stripe:
         return Stripe(settings.current())
-
-    @cached_property
-    def authorising(self) -> Stripe:
-        return Stripe(replace(settings.current(), payment_capture="manual"))
 
     def act(self, payment_id: str, behaviour: Behaviour = "pays") -> None:
         paid_with = {"payment_method": CARDS[behaviour]}

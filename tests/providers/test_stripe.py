@@ -57,16 +57,16 @@ def test_a_payment_is_asked_for_in_these_words(
     ]
 
 
-def test_money_is_only_reserved_if_the_settings_say_so(
+def test_money_is_only_reserved_if_the_request_says_so(
     world: StripeWorld, stripe_sandbox: StripeProcess
 ) -> None:
-    asked = opened(world, world.authorising)
+    asked = opened(world, is_captured_by_hand=True)
     assert sent(stripe_sandbox, asked.key)[0]["capture_method"] == "manual"
 
 
 def test_a_capture_has_a_key_of_its_own(world: StripeWorld, stripe_sandbox: StripeProcess) -> None:
     asked = authorised(world)
-    world.authorising.capture(asked)
+    world.adapter.capture(asked)
     assert sent(stripe_sandbox, f"{asked.key}-capture") == [{}]
 
 
@@ -223,7 +223,7 @@ def test_a_capture_that_stripe_refuses_and_that_is_still_to_be_had_is_an_error(
     asked = authorised(world)
     stripe_sandbox.fault("payment_intents.capture", "fail_before", status=402)
     with pytest.raises(Rejected):
-        world.authorising.capture(asked)
+        world.adapter.capture(asked)
 
 
 def test_a_provider_that_cannot_be_reached_is_an_unknown_outcome(world: StripeWorld) -> None:

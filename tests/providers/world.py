@@ -68,10 +68,6 @@ class World(Protocol):
     def adapter(self) -> PaymentProvider:
         """Takes the money as soon as the buyer pays."""
 
-    @property
-    def authorising(self) -> PaymentProvider:
-        """Reserves the money when the buyer pays; capturing it is ours."""
-
     def act(self, payment_id: str, behaviour: Behaviour = "pays") -> None:
         """Let the buyer try to pay."""
 
@@ -153,10 +149,10 @@ def payment_request(world: World, **changes: Any) -> PaymentRequest:
     return replace(plain, **changes)
 
 
-def opened(world: World, provider: PaymentProvider | None = None) -> PaymentRequest:
+def opened(world: World, **changes: Any) -> PaymentRequest:
     """The request of a payment that is open at the provider, which has named it."""
-    asked = payment_request(world)
-    seen = (provider or world.adapter).create(asked)
+    asked = payment_request(world, **changes)
+    seen = world.adapter.create(asked)
     return replace(asked, provider_payment_id=seen.provider_payment_id)
 
 
@@ -169,7 +165,7 @@ def paid(world: World, behaviour: Behaviour = "pays") -> PaymentRequest:
 
 def authorised(world: World) -> PaymentRequest:
     """The request of a payment of which the money is reserved."""
-    asked = opened(world, world.authorising)
+    asked = opened(world, is_captured_by_hand=True)
     world.act(name_of(asked))
     return asked
 
