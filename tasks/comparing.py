@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import Counter as Counts
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -25,8 +25,8 @@ from tasks.base import LeaseShortError
 from tasks.breaker import NotNowError
 from tasks.comparisons import Call, Comparison
 
-Tell = Callable[[int, datetime], object]
-"""Is told how many more were read, and back to when."""
+Tell = Callable[[Collection[str], datetime], object]
+"""Is told what was on a page, and back to when that reaches."""
 Outcomes = list[tuple[Difference, str | None]]
 """Each difference with what was done about it; None if it is left to a person."""
 
@@ -69,7 +69,7 @@ class Step:
         provider: str,
         span_: Span,
         call: Call,
-        tell: Tell = lambda _number, _reached: None,
+        tell: Tell = lambda _names, _reached: None,
     ) -> None:
         self._comparison, self._provider, self._span = comparison, provider, span_
         self._call, self._tell = call, tell
@@ -103,8 +103,9 @@ class Step:
             ]
             self._part.names.update(names)
             self._part.reached = page.reaches
-            self._tell(len(names), page.reaches)
-            if time.monotonic() > deadline or len(self._suspects) >= _MOST_SUSPECTS:
+            self._tell(names, page.reaches)
+            is_enough = time.monotonic() > deadline or len(self._suspects) >= _MOST_SUSPECTS
+            if is_enough and page.reaches != self._span.until:  # or the next would begin here, too
                 return
         if not self._is_broken_off:
             self._part.reached = None

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,7 +18,6 @@ from providers import registry
 from providers.base import ProviderError
 from tasks import comparing, peers
 from tasks.breaker import NotNowError
-from tasks.comparing import Outcomes
 from tasks.comparisons import COMPARISONS, Comparison
 from web.cli.printing import as_json, as_table
 
@@ -31,6 +31,8 @@ _WOULD: dict[Remedy, str] = {
 }
 
 Since = datetime | timedelta
+Found = dict[tuple[str, str], tuple[Difference, str | None]]
+"""By promise and object: steps overlap. What came of it is None if it is left to a person."""
 
 
 class SinceType(click.ParamType[Since]):
@@ -50,9 +52,7 @@ class SinceType(click.ParamType[Since]):
 
 @click.command("reconcile")
 @click.argument("compared", type=click.Choice(list(COMPARISONS)))
-@click.option(
-    "--since", type=SinceType(), help="Such as 2026-11-01 or 7d."
-)
+@click.option("--since", type=SinceType(), help="Such as 2026-11-01 or 7d.")
 @click.option("--json", "is_json", is_flag=True, help="For programs.")
 @click.option("--dry-run", "is_dry", is_flag=True, help="Change nothing.")
 @with_appcontext
@@ -61,13 +61,13 @@ def reconcile(compared: Compared, since: Since | None, *, is_json: bool, is_dry:
 
     The status is 1 if something is left for a person, 2 if a provider could not be asked.
     """
-    outcomes: Outcomes = []
+    outcomes: Found = {}
     silent = [
         name
         for name in registry.NAMES
         if not _is_compared(COMPARISONS[compared], name, since, outcomes, is_dry=is_dry)
     ]
-    rows = [_row(difference, done) for difference, done in outcomes]
+    rows = [_row(difference, done) for difference, done in outcomes.values()]
     if is_json:
         as_json(rows)
     elif rows:
@@ -79,7 +79,7 @@ def reconcile(compared: Compared, since: Since | None, *, is_json: bool, is_dry:
 
 
 def _is_compared(
-    comparison: Comparison, name: str, since: Since | None, outcomes: Outcomes, *, is_dry: bool
+    comparison: Comparison, name: str, since: Since | None, outcomes: Found, *, is_dry: bool
 ) -> bool:
     try:
         _compare(comparison, name, since, outcomes, is_dry=is_dry)
@@ -90,7 +90,7 @@ def _is_compared(
 
 
 def _compare(
-    comparison: Comparison, name: str, since: Since | None, outcomes: Outcomes, *, is_dry: bool
+    comparison: Comparison, name: str, since: Since | None, outcomes: Found, *, is_dry: bool
 ) -> None:
     """Take one step after the other, as the periodic job does, until all is compared."""
     rest: Span | None = _span(comparison.compared, name, since)
@@ -99,12 +99,12 @@ def _compare(
     while rest is not None:
         part = comparing.Step(comparison, name, rest, call, progress).take()
         if is_dry:
-            outcomes += [(each, _WOULD.get(each.remedy)) for each in part.differences]
+            came_of_it = [(each, _WOULD.get(each.remedy)) for each in part.differences]
         else:
-            healed = comparing.heal_all(part)
-            outcomes += healed
+            came_of_it = comparing.heal_all(part)
             with transaction() as session:
-                comparing.close(session, comparison, name, part, healed)
+                comparing.close(session, comparison, name, part, came_of_it)
+        outcomes |= {(each.promise.name, each.reference): (each, done) for each, done in came_of_it}
         rest = rest._replace(until=part.reached) if part.reached is not None else None
     progress.end()
 
@@ -120,18 +120,22 @@ class _Progress:
     """Says on a terminal how many were read and back to when, in a line of its own."""
 
     def __init__(self, what: str) -> None:
-        self._what, self._number = what, 0
-        self._stream = click.get_text_stream("stderr")
+        self._what = what
+        self._names: set[str] = set()
 
-    def __call__(self, number: int, reached: datetime) -> None:
-        self._number += number
-        if self._stream.isatty():
-            said = f"{self._number} {self._what}, back to {reached:%Y-%m-%d %H:%M} UTC"
+    def __call__(self, names: Collection[str], reached: datetime) -> None:
+        self._names.update(names)
+        if _is_terminal():
+            said = f"{len(self._names)} {self._what}, back to {reached:%Y-%m-%d %H:%M} UTC"
             click.echo(f"\r{said}\x1b[K", err=True, nl=False)
 
     def end(self) -> None:
-        start = "\r\x1b[K" if self._stream.isatty() else ""
-        click.echo(f"{start}{self._number} {self._what} were compared.", err=True)
+        start = "\r\x1b[K" if _is_terminal() else ""
+        click.echo(f"{start}{len(self._names)} {self._what} were compared.", err=True)
+
+
+def _is_terminal() -> bool:
+    return sys.stderr.isatty()
 
 
 def _row(difference: Difference, done: str | None) -> dict[str, Any]:
