@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from jsonschema import Draft202012Validator
 
-from models import orders, payment
+from models import dispute, orders, payment, refund
 from tests.web import contract
 from web.problems import PROBLEMS
 
@@ -111,6 +111,7 @@ def test_every_problem_that_an_operation_shows_is_one_of_the_table(
     [
         ("POST /orders/create/", {"Idempotency-Key"}),
         ("POST /orders/start-payment/{order_id}/", {"Idempotency-Key", "Prefer"}),
+        ("POST /orders/refund/{payment_id}/", {"Idempotency-Key"}),
         ("POST /orders/webhook/", set()),
     ],
 )
@@ -139,4 +140,6 @@ def test_the_states_that_are_documented_are_those_that_there_are(document: Json)
 
     assert set(schemas["Order"]["properties"]["state"]["enum"]) == set(orders.STATES)
     assert set(schemas["Payment"]["properties"]["status"]["enum"]) == set(payment.STATES)
+    assert set(schemas["Refund"]["properties"]["status"]["enum"]) == set(refund.STATES)
+    assert set(schemas["Dispute"]["properties"]["state"]["enum"]) == set(dispute.STATES)
     assert set(orders.STATES) < set(schemas["Order"]["properties"]["status"]["enum"])
