@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 import settings
-from models import journal, stock
+from models import catalogue, journal, stock
 from models.orders import Address, Order, OrderItem
 from models.session import now
 from models.tokens import new_order_number
@@ -73,7 +73,7 @@ def place(session: Session, new: NewOrder, *, chargeable: range, who: str) -> Or
     `WrongCurrencyError`, `PriceChangedError`, `TotalNotChargeableError` and
     `stock.OutOfStockError`; after any of them the transaction must be rolled back.
     """
-    items = stock.find(session, [line.sku for line in new.lines])
+    items = catalogue.find(session, [line.sku for line in new.lines])
     _check_lines(new, items)
     total_minor = sum(line.unit_price_minor * line.quantity for line in new.lines)
     if total_minor not in chargeable:

@@ -22,9 +22,11 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import BigInteger
 
-from models import journal
 from models.base import Base, BigId
 from models.session import now
+
+STATUSES = ("available", "reserved", "sold", "archived")
+MOST_UNITS = 10**9
 
 
 class OutOfStockError(Exception):
@@ -50,6 +52,7 @@ class StockItem(Base):
             " ELSE status = 'available' END",
             name="status_agrees_with_stock",
         ),
+        Index("ix_stock_item_listed", "title", "id", postgresql_where=text("status <> 'archived'")),
     )
 
     id: Mapped[BigId]
@@ -67,6 +70,20 @@ class StockItem(Base):
     def available(self) -> int:
         """The number of units that an order placed now could hold."""
         return self.stock - self.held if self.status == "available" else 0
+
+    @property
+    def standing(self) -> str:
+        """The status that units and holds imply, were it not archived."""
+        if not self.is_unique:
+            return "available"
+        if self.stock == 0:
+            return "sold"
+        return "reserved" if self.held else "available"
+
+    @property
+    def most_units(self) -> int:
+        """How many units there may be of it."""
+        return 1 if self.is_unique else MOST_UNITS
 
 
 class Reservation(Base):
@@ -109,66 +126,12 @@ class StockMovement(Base):
     at: Mapped[datetime] = mapped_column(default=now())
 
 
-def create(
-    session: Session,
-    *,
-    sku: str,
-    title: str,
-    unit_price_minor: int,
-    currency: str,
-    stock: int,
-    is_unique: bool = False,
-    who: str,
-) -> StockItem:
-    """Add an item to the catalogue; its first units are its first movement."""
-    item = StockItem(
-        sku=sku,
-        title=title,
-        unit_price_minor=unit_price_minor,
-        currency=currency,
-        stock=stock,
-        is_unique=is_unique,
-        status="sold" if is_unique and stock == 0 else "available",
-    )
-    session.add(item)
-    session.flush()
-    session.add(
-        StockMovement(item_id=item.id, stock_delta=stock, held_delta=0, reason="created", who=who)
-    )
-    journal.write(session, item, "stock_item.created", None, item.status, who=who, why="created")
-    return item
-
-
-def find(session: Session, skus: Sequence[str]) -> dict[str, StockItem]:
-    """The items of these SKUs that are for sale, by SKU; archived ones are not found."""
-    items = session.scalars(
-        select(StockItem).where(StockItem.sku.in_(skus), StockItem.status != "archived")
-    )
-    return {item.sku: item for item in items}
-
-
 def get(session: Session, item_ids: Sequence[int]) -> Sequence[StockItem]:
     """The items of these ids, for sale or not, as they are at this moment."""
     return session.scalars(
         select(StockItem)
         .where(StockItem.id.in_(item_ids))
         .execution_options(populate_existing=True)
-    ).all()
-
-
-def unique_among(session: Session, skus: Sequence[str]) -> Sequence[str]:
-    """Which of these SKUs are one-of-a-kind pieces."""
-    return session.scalars(
-        select(StockItem.sku).where(StockItem.sku.in_(skus), StockItem.is_unique)
-    ).all()
-
-
-def catalogue(session: Session) -> Sequence[StockItem]:
-    """All items that are not archived, by title."""
-    return session.scalars(
-        select(StockItem)
-        .where(StockItem.status != "archived")
-        .order_by(StockItem.title, StockItem.id)
     ).all()
 
 

@@ -3,7 +3,7 @@
 from sqlalchemy.orm import Session
 
 import settings
-from models import stock, user
+from models import catalogue, user
 from models.session import transaction
 from tasks import database_app
 
@@ -30,10 +30,10 @@ def main() -> None:
 
 
 def _fill_catalogue(session: Session) -> None:
-    known = {item.sku for item in stock.catalogue(session)}
+    known = catalogue.find(session, [sku for sku, *_ in _CATALOGUE])
     for sku, title, price, units, is_unique in _CATALOGUE:
         if sku not in known:
-            stock.create(
+            catalogue.create(
                 session,
                 sku=sku,
                 title=title,

@@ -18,7 +18,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from models import job, stock, user
+from models import catalogue, job, user
 from models.session import ClockOffset, move_clock, transaction
 from models.tables import Base
 from tasks import database_app
@@ -49,7 +49,7 @@ def make_item(sku: str = "TSHIRT-BLUE", units: int = 10, **changes: Any) -> int:
         "who": "test",
     }
     with database() as session:
-        return stock.create(session, **{**item, **changes}).id
+        return catalogue.create(session, **{**item, **changes}).id
 
 
 def body_of(answer: TestResponse) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from web import (
     refunds,
     sessions,
     staff,
+    staff_catalog,
     staff_refunds,
     webhooks,
 )
@@ -44,6 +45,7 @@ _MODULES = (
     auth,
     keys,
     staff,
+    staff_catalog,
     staff_refunds,
 )
 

@@ -8,7 +8,18 @@ from sqlalchemy.orm import Session
 from structlog.contextvars import bind_contextvars
 
 import settings
-from models import dispute, fulfilment, money, order_desk, orders, payment, placing, refund, stock
+from models import (
+    catalogue,
+    dispute,
+    fulfilment,
+    money,
+    order_desk,
+    orders,
+    payment,
+    placing,
+    refund,
+    stock,
+)
 from models.idempotency import IdempotencyKey
 from models.order_desk import Filter
 from models.orders import Order
@@ -226,7 +237,7 @@ def _scope(caller: Caller, new: NewOrder) -> str:
 
 def _pieces(new: NewOrder) -> Sequence[str]:
     with transaction() as session:
-        return stock.unique_among(session, [line.sku for line in new.lines])
+        return catalogue.unique_among(session, [line.sku for line in new.lines])
 
 
 def _prices(error: placing.PriceChangedError, currency: str) -> dict[str, str]:

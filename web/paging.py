@@ -10,12 +10,14 @@ from web.schemas import Schema, about
 BIGINT = validate.Range(1, 2**63 - 1)
 
 
-class Page(Schema):
+class Limit(Schema):
     limit = fields.Integer(
         load_default=20,
         validate=validate.Range(1, 100),
         metadata=about("So many at most.", 20),
     )
+
+class Page(Limit):
     starting_after = fields.Integer(
         load_default=None,
         validate=BIGINT,

@@ -66,7 +66,7 @@ PROBLEMS: dict[str, Kind] = {
     "idempotency_key_required": Kind(
         400,
         "An Idempotency-Key is required",
-        "Send one that nobody can guess: by it a repetition is told from a second refund.",
+        "Send one that nobody can guess: by it a repetition is told from a second request.",
     ),
     "weak_password": Kind(
         400,
@@ -153,6 +153,14 @@ PROBLEMS: dict[str, Kind] = {
     ),
     "refund_too_large": Kind(
         409, "More than is left of the payment", "Give back at most what refundable says."
+    ),
+    "sku_taken": Kind(
+        409, "There is an item with this SKU", "Change that item, or take another SKU."
+    ),
+    "impossible_stock": Kind(
+        409,
+        "The item cannot have so many units",
+        "Keep at least what is held, and of a one-of-a-kind piece at most one: see least and most.",
     ),
     "request_in_progress": Kind(
         409,

@@ -140,6 +140,11 @@ def catalog_item(row: StockItem) -> dict[str, Any]:
     }
 
 
+def catalog_stock(row: StockItem) -> dict[str, Any]:
+    """An item as staff see it: with how many there are and how many are held."""
+    return {**catalog_item(row), "stock": row.stock, "held": row.held}
+
+
 def _shipment(row: Shipment) -> dict[str, Any]:
     return {name: getattr(row, name) for name in _SHIPMENT}
 

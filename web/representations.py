@@ -4,14 +4,13 @@ from typing import Any, ClassVar
 
 from marshmallow import INCLUDE, fields, validate
 
-from models import orders, payment
+from models import orders, payment, stock
 from web.fields import Nested
 from web.outgoing import currency_code, flag, moment, money, number, one_of, text
 from web.refund_representations import Dispute, Refund
 from web.schemas import Schema, about
 
 ORDER_STATUSES = (*orders.STATES, "shipped", "delivered", "partially_refunded", "refunded")
-STOCK_STATUSES = ("available", "reserved", "sold", "archived")
 
 
 class Address(Schema):
@@ -31,7 +30,7 @@ class OrderItem(Schema):
     unit_price = money("Price of one piece")
     quantity = number("How many pieces.", 2)
     line_total = money("Price of the line")
-    product_status = one_of(STOCK_STATUSES, "The product's status when it was ordered.")
+    product_status = one_of(stock.STATUSES, "The product's status when it was ordered.")
 
 
 class OrderPayment(Schema):
@@ -175,26 +174,6 @@ class WebhookReceived(Schema):
     skipped = flag("It had been delivered before.", required=False)
 
 
-class CatalogItem(Schema):
-    example: ClassVar[dict[str, Any]] = {
-        "sku": "TSHIRT-BLUE",
-        "title": "Blue T-shirt",
-        "unit_price": "19.99",
-        "currency": "EUR",
-        "available": 12,
-        "is_unique": False,
-        "status": "available",
-    }
-
-    sku = text("The product.", "TSHIRT-BLUE")
-    title = text("Its name.", "Blue T-shirt")
-    unit_price = money("Price of one piece")
-    currency = currency_code()
-    available = number("Pieces that can be ordered now.", 12)
-    is_unique = flag("There is only one in the world.")
-    status = one_of(STOCK_STATUSES, "Whether it is on sale.")
-
-
 class Health(Schema):
     example: ClassVar[dict[str, Any]] = {"status": "ok"}
 
@@ -240,7 +219,6 @@ class Problem(Schema):
 ORDER = Order()
 PAYMENT = Payment()
 WEBHOOK_RECEIVED = WebhookReceived()
-CATALOG_ITEM = CatalogItem()
 PROBLEM = Problem()
 HEALTH = Health()
 READINESS = Readiness()

@@ -5,7 +5,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from models import job as ledger
-from models import lease, stock
+from models import catalogue, lease
 from models.kinds import Retry
 from tasks.base import DiedError, NoEndError, Work, drain, perform
 from tests import jobs, shop
@@ -29,7 +29,7 @@ def test_a_job_that_dies_each_time_ends_dead_and_its_last_will_is_done(
 
     def will(session: Session, error: Exception, n: int) -> None:
         wills.append((error, n))
-        stock.find(session, [])  # the transaction that ends the job is open
+        catalogue.find(session, [])  # the transaction that ends the job is open
 
     jobs.declare(monkeypatch, poison, retry=Retry(attempts=3), exhausted=will)
     staged = jobs.stage(n=7)

@@ -52,11 +52,11 @@ def test_what_is_archived_is_neither_listed_nor_found_nor_sold(client: FlaskClie
     with shop.database() as session:
         session.connection().exec_driver_sql("UPDATE stock_item SET status = 'archived'")
 
-    assert client.get("/catalog/").get_json() == {"data": []}
+    assert client.get("/catalog/").get_json() == {"data": [], "has_more": False}
     assert client.get("/catalog/TSHIRT-BLUE/").status_code == 404
     refused = client.post("/orders/create/", json=shop.order_body())
     assert problem(refused) == (422, "unknown_sku")
 
 
 def test_an_empty_catalogue_is_an_empty_list(client: FlaskClient) -> None:
-    assert client.get("/catalog/").get_json() == {"data": []}
+    assert client.get("/catalog/").get_json() == {"data": [], "has_more": False}
