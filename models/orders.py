@@ -139,7 +139,8 @@ def load(session: Session, order_id: int) -> Order | None:
 def with_order(session: Session, kind: Any, row_id: int) -> tuple[Any, Order | None]:
     """The row of this kind with its order, in one query whether or not it is there."""
     whole = select(kind, Order).join(Order, Order.id == kind.order_id).where(kind.id == row_id)
-    return session.execute(whole).tuples().one_or_none() or (None, None)
+    found = session.execute(whole).one_or_none()
+    return (found[0], found[1]) if found else (None, None)
 
 
 def timeline(session: Session, order_id: int) -> Sequence[journal.JournalEntry]:

@@ -8,7 +8,7 @@ from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
 import settings
-from models import capturing, payment
+from models import capturing, orders, payment
 from models.orders import Order
 from models.payment import Payment
 from models.session import transaction
@@ -85,9 +85,8 @@ def _state_of(payment_id: int) -> str:
 
 def _seen_by(caller: Caller, payment_id: int) -> dict[str, Any]:
     with transaction() as session:
-        row = session.get(Payment, payment_id)
-        order = session.get(Order, row.order_id) if row else None
-        if row is None or order is None or not caller.may_see(order):
+        row, order = orders.with_order(session, Payment, payment_id)
+        if not caller.may_see(order):
             raise Problem(404, "not_found")
         return _shown(session, row, for_owner=caller.owns(order))
 

@@ -9,8 +9,7 @@ from flask import url_for
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
-from models import money, refund, refund_desk, stock
-from models.orders import Order
+from models import money, orders, refund, refund_desk, stock
 from models.payment import Payment
 from models.refund import Refund
 from models.session import transaction
@@ -80,9 +79,8 @@ def show(refund_id: int) -> dict[str, Any]:
     """Where the refund stands, for the order's owner and, with all there is to know, for staff."""
     caller = callers.present()
     with transaction() as session:
-        row = session.get(Refund, refund_id)
-        order = session.get(Order, row.order_id) if row else None
-        if row is None or order is None or not caller.may_see(order):
+        row, order = orders.with_order(session, Refund, refund_id)
+        if not caller.may_see(order):
             raise Problem(404, "not_found")
         return shown(session, [row], for_staff=caller.is_staff)[0]
 

@@ -50,11 +50,19 @@ def cookie_name() -> str:
 def begin(account: User) -> None:
     """Put a new session in place of the one before, of which nothing is kept."""
     session.clear()
-    moment = int(time.time())
-    session.update(
-        user_id=account.id, version=account.session_version, began_at=moment, seen_at=moment
-    )
+    session.update(signed_in(account))
     session.permanent = not account.is_staff
+
+
+def signed_in(account: User) -> dict[str, int]:
+    """What a session that begins now says."""
+    moment = int(time.time())
+    return {
+        "user_id": account.id,
+        "version": account.session_version,
+        "began_at": moment,
+        "seen_at": moment,
+    }
 
 
 def present_user() -> User | None:

@@ -14,7 +14,11 @@ from tests.web.contract import ContractClient
 
 @pytest.fixture
 def app(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Flask:
+    from tasks.doorbell import channel, redis_client  # noqa: PLC0415 - after the environment is set
+
     monkeypatch.setattr(app, "test_client_class", ContractClient)
+    with redis_client() as client:  # wrong passwords of other tests are not this one's
+        client.delete(channel(""), *client.scan_iter(channel("tries:*")))
     return app
 
 

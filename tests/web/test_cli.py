@@ -130,8 +130,8 @@ def test_work_drains_the_ledger(run: Run) -> None:
 
 
 def test_a_member_of_staff_is_added(run: Run) -> None:
-    words = ("users", "create-staff", "Ann@example.com", "--role", "viewer", "--password", shop.PASSWORD)
-    assert run(*words).stdout == "Ann@example.com is a viewer now.\n"
+    words = ("users", "create-staff", "Ann@example.com", "--role", "viewer")
+    assert run(*words, "--password", shop.PASSWORD).stdout == "Ann@example.com is a viewer now.\n"
     assert shop.sql("SELECT email, role FROM user_account") == [("ann@example.com", "viewer")]
 
 
