@@ -176,6 +176,7 @@ def test_what_is_over_already_is_a_200(paid: Paid, clerk: FlaskClient) -> None:
     assert again.status_code == 200
     assert shop.body_of(again)["refund_id"] == first["refund_id"]
     assert shop.body_of(again)["status"] == "succeeded"
+    assert shop.body_of(again)["restock"] == []
     assert paid.given_back() == [16498]
 
 
