@@ -1,11 +1,12 @@
 """The auditor: what the product promises, checked against what the database holds."""
 
-from models.audit import lateness, lives, orders, payments, stock, work
+from models.audit import lateness, lives, orders, payments, refunds, stock, work
 
 CHECKS = (
     *stock.CHECKS,
     *orders.CHECKS,
     *payments.CHECKS,
+    *refunds.CHECKS,
     *work.CHECKS,
     *lives.CHECKS,
     *lateness.CHECKS,

@@ -1,7 +1,7 @@
 """Lateness: whatever is under way comes to its end in time."""
 
+from models import payment, refund
 from models.audit.check import Check
-from models.payment import UNANSWERED
 
 CHECKS = (
     # By ix_job_ready.
@@ -68,13 +68,54 @@ CHECKS = (
         subject="payment",
         is_late=True,
         repair="See what payments.create_intent says; ask the provider.",
-        words={"unanswered": sorted(UNANSWERED)},
+        words={"unanswered": sorted(payment.UNANSWERED)},
         query="""
             SELECT payment.id, order_id, format('%s since %s', payment.state,
                 coalesce(sent_at, payment.created_at)) AS detail
             FROM payment JOIN orders ON orders.id = order_id
             WHERE payment.id BETWEEN :low AND :high AND payment.state = ANY (:unanswered)
             AND NOT needs_review AND payment.created_at < :now - interval '1 hour'""",
+    ),
+    # By the primary keys of refund and orders.
+    Check(
+        name="refund.is_answered",
+        invariant=11,
+        subject="refund",
+        is_late=True,
+        repair="See what refunds.create says; ask the provider.",
+        words={"unanswered": sorted(refund.UNANSWERED)},
+        query="""
+            SELECT refund.id, order_id, format('%s since %s', refund.state,
+                coalesce(sent_at, refund.created_at)) AS detail
+            FROM refund JOIN orders ON orders.id = order_id
+            WHERE refund.id BETWEEN :low AND :high AND refund.state = ANY (:unanswered)
+            AND NOT needs_review AND refund.created_at < :now - interval '1 hour'""",
+    ),
+    # By ix_payment_look_at.
+    Check(
+        name="payment.is_looked_at",
+        invariant=11,
+        subject="payment",
+        is_late=True,
+        at_once=True,
+        repair="See whether janitor.sweep is done, and what it says.",
+        query="""
+            SELECT id, order_id, format('%s, to be looked at since %s', state, look_at) AS detail
+            FROM payment
+            WHERE id BETWEEN :low AND :high AND look_at < :now - interval '10 minutes'""",
+    ),
+    # By ix_refund_look_at.
+    Check(
+        name="refund.is_looked_at",
+        invariant=11,
+        subject="refund",
+        is_late=True,
+        at_once=True,
+        repair="See whether janitor.sweep is done, and what it says.",
+        query="""
+            SELECT id, order_id, format('%s, to be looked at since %s', state, look_at) AS detail
+            FROM refund
+            WHERE id BETWEEN :low AND :high AND look_at < :now - interval '10 minutes'""",
     ),
     # By ix_webhook_event_parked.
     Check(

@@ -1,6 +1,6 @@
 """Lives: the journal of a row is a legal path that ends where the row is now."""
 
-from models import notification, orders, payment, webhook_event
+from models import dispute, notification, orders, payment, refund, webhook_event
 from models.audit.check import Check
 from models.journal import StateTable
 
@@ -47,6 +47,9 @@ def _life(
 CHECKS = (
     _life("orders", orders.STATES, ["pending"], order_id="id"),
     _life("payment", payment.STATES, ["created"], order_id="order_id"),
+    # One that was made at the provider is sent from its first moment on.
+    _life("refund", refund.STATES, ["requested", "sent"], order_id="order_id"),
+    _life("dispute", dispute.STATES, ["open"], order_id="order_id"),
     _life("notification", notification.STATES, ["staged"], order_id="order_id"),
     # An event of another application is ignored from its first moment on.
     _life(

@@ -2,6 +2,7 @@
 
 from models.audit.check import Check
 from models.payment import LIVE
+from models.refund import COUNTED
 
 # Each finds the order's other rows by the index on their order_id.
 CHECKS = (
@@ -55,7 +56,7 @@ CHECKS = (
                 AS detail
             FROM orders JOIN order_item ON order_item.order_id = orders.id
             WHERE orders.id BETWEEN :low AND :high AND state = 'paid' AND NOT stock_shortage
-            AND NOT EXISTS (
+            AND refunded_minor < total_minor AND NOT EXISTS (
                 SELECT FROM reservation WHERE reservation.order_id = orders.id
                 AND reservation.item_id = order_item.item_id AND reservation.state = 'taken')""",
     ),
@@ -106,13 +107,15 @@ CHECKS = (
         invariant=5,
         subject="orders",
         repair="Refund the payment, or complete the order.",
+        words={"counted": sorted(COUNTED)},
         query="""
             SELECT id, id AS order_id, format('%s, but paid for', state) AS detail
             FROM orders
             WHERE id BETWEEN :low AND :high AND state IN ('expired', 'cancelled')
             AND NOT needs_review AND EXISTS (
                 SELECT FROM payment WHERE order_id = orders.id AND state = 'succeeded'
-                AND refunded_at IS NULL)""",
+                AND received_minor > (SELECT coalesce(sum(amount_minor), 0) FROM refund
+                    WHERE payment_id = payment.id AND refund.state = ANY (:counted)))""",
     ),
     Check(
         name="order.is_confirmed_if_paid",

@@ -2,6 +2,7 @@
 
 from models.audit.check import Check
 from models.payment import FINAL
+from models.refund import COUNTED
 
 _ASK = "Compare with the provider; mark the order for review."
 
@@ -31,18 +32,20 @@ CHECKS = (
             WHERE id BETWEEN :low AND :high AND state = 'succeeded'
             AND received_minor <> amount_minor""",
     ),
-    # By the primary key of orders for each surplus payment.
+    # By the primary key of orders, and ix_refund_payment_id, for each surplus payment.
     Check(
         name="payment.surplus_is_seen",
         invariant=3,
         subject="payment",
         repair="Refund it: its order was paid by another.",
+        words={"counted": sorted(COUNTED)},
         query="""
             SELECT payment.id, order_id, 'money too much, and nobody was told' AS detail
             FROM payment JOIN orders ON orders.id = order_id
             WHERE payment.id BETWEEN :low AND :high AND payment.state = 'succeeded'
-            AND orders.state = 'paid' AND NOT settles AND refunded_at IS NULL
-            AND NOT needs_review""",
+            AND orders.state = 'paid' AND NOT settles AND NOT needs_review
+            AND received_minor > (SELECT coalesce(sum(amount_minor), 0) FROM refund
+                WHERE payment_id = payment.id AND refund.state = ANY (:counted))""",
     ),
     # By uq_payment_provider_provider_payment_id for each payment.
     Check(

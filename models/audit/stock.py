@@ -70,23 +70,40 @@ CHECKS = (
             AND status <> CASE WHEN stock = 0 THEN 'sold' WHEN held = 0 THEN 'available'
                 ELSE 'reserved' END""",
     ),
-    # By ix_stock_movement_order_id for each reservation.
+    # By ix_stock_movement_order_id for each reservation. A piece that staff have put on sale by
+    # hand is there already when it comes back, and does not move again.
     Check(
         name="reservation.has_its_movements",
         invariant=8,
         subject="reservation",
         repair=_COUNT,
         query="""
-            SELECT id, order_id, format('%s of item %s %s; held %s, taken %s',
-                quantity, item_id, state, held, taken) AS detail
-            FROM reservation, LATERAL (
-                SELECT coalesce(sum(held_delta), 0) AS held,
-                    coalesce(-sum(stock_delta) FILTER (WHERE reason = 'taken'), 0) AS taken
+            SELECT reservation.id, order_id, format('%s of item %s %s, %s came back; held %s,
+                taken %s, put back %s', quantity, item_id, state, put_back, holds, taken, back)
+                AS detail
+            FROM reservation JOIN stock_item ON stock_item.id = item_id, LATERAL (
+                SELECT coalesce(sum(held_delta), 0) AS holds,
+                    coalesce(-sum(stock_delta) FILTER (WHERE reason = 'taken'), 0) AS taken,
+                    coalesce(sum(stock_delta) FILTER (WHERE reason = 'put_back'), 0) AS back
                 FROM stock_movement AS moved
                 WHERE moved.order_id = reservation.order_id
                 AND moved.item_id = reservation.item_id) AS moves
-            WHERE id BETWEEN :low AND :high
-            AND (held, taken) <> (CASE state WHEN 'active' THEN quantity ELSE 0 END,
-                                  CASE state WHEN 'taken' THEN quantity ELSE 0 END)""",
+            WHERE reservation.id BETWEEN :low AND :high
+            AND ((holds, taken) <> (CASE state WHEN 'active' THEN quantity ELSE 0 END,
+                                    CASE state WHEN 'taken' THEN quantity ELSE 0 END)
+                OR back <> put_back AND NOT (is_unique AND back = 0))""",
+    ),
+    # By reservation's primary key.
+    Check(
+        name="reservation.returns_what_it_took",
+        invariant=2,
+        subject="reservation",
+        repair="Count the item, then correct put_back.",
+        query="""
+            SELECT id, order_id, format('%s of %s came back, and it is %s', put_back, quantity,
+                state) AS detail
+            FROM reservation
+            WHERE id BETWEEN :low AND :high AND NOT (
+                0 <= put_back AND put_back <= CASE state WHEN 'taken' THEN quantity ELSE 0 END)""",
     ),
 )
