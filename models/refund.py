@@ -233,6 +233,15 @@ def counted_minor(session: Session, payment_id: int, states: frozenset[str] = CO
     )
 
 
+def last_end(session: Session, payment_id: int) -> datetime | None:
+    """When the last of the payment's refunds succeeded."""
+    return session.scalar(
+        select(func.max(Refund.ended_at)).where(
+            Refund.payment_id == payment_id, Refund.state == "succeeded"
+        )
+    )
+
+
 def lock_with_payment(session: Session, refund_id: int) -> tuple[Order, Payment, Refund]:
     """The refund, its payment and their order, locked in the order that all locks are taken in."""
     payment_id = session.execute(

@@ -5,7 +5,17 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, Interval, select, type_coerce
 from sqlalchemy.orm import Session
 
-from models import dispute, journal, looking, notification, orders, payment, refund, restocking
+from models import (
+    dispute,
+    journal,
+    looking,
+    notification,
+    orders,
+    payment,
+    refund,
+    restocking,
+    shortage,
+)
 from models.intents import RefundRequest, RefundSnapshot
 from models.orders import Order
 from models.payment import Payment
@@ -119,6 +129,8 @@ def book(
         return row
     row.provider_refund_id = snapshot.provider_refund_id
     row.raw_response = dict(snapshot.raw)
+    if paid.state != "succeeded":  # it must have been: nothing is given back of anything else
+        looking.stage(session, paid, "payment")
     if not is_fresh and snapshot.state in _UNPAID and row.state not in _UNPAID:
         looking.stage(session, paid, "refunds")
     elif snapshot.state in STATES[row.state]:
@@ -198,7 +210,9 @@ def _advance(
     )
     if was in UNANSWERED and row.state in _ACCEPTED:
         _accepted(session, order, row)
-    _count(session, order, paid, row)
+    if row.state == "succeeded":
+        paid.provider_refund_id = row.provider_refund_id
+    count(session, order, paid)
     if row.state in _UNPAID:
         why = f"refund {row.id} {row.state}: {snapshot.failure or 'the provider does not say why'}"
         orders.flag_for_review(session, order, who=row.provider, why=why)
@@ -213,22 +227,25 @@ def _accepted(session: Session, order: Order, row: Refund) -> None:
         notification.stage(session, order.id, f"refund:{row.id}", order.email, refund_id=row.id)
 
 
-def _count(session: Session, order: Order, paid: Payment, row: Refund) -> None:
-    """Bring the sums of payment and order up to date, and the fields of the older app."""
+def count(session: Session, order: Order, paid: Payment) -> None:
+    """Bring the sums of payment and order up to date with the payment's refunds.
+
+    News of a refund can come before news of its payment, which has all given back only once it
+    is known what it brought.
+    """
     session.flush()
-    was_whole = paid.refunded_at is not None
     paid.refunded_minor = refund.counted_minor(session, paid.id, frozenset({"succeeded"}))
-    if row.state == "succeeded":
-        paid.provider_refund_id = row.provider_refund_id
-    is_whole = paid.refunded_minor >= paid.received_minor
-    if is_whole != was_whole:
-        paid.refunded_at = row.ended_at if is_whole else None
+    is_whole = paid.state == "succeeded" and paid.refunded_minor >= paid.received_minor
+    if is_whole != (paid.refunded_at is not None):
+        paid.refunded_at = refund.last_end(session, paid.id) if is_whole else None
     if paid.settles:
         order.refunded_minor = paid.refunded_minor
+        if order.stock_shortage and order.status == "refunded":
+            shortage.end(session, order, who=paid.provider, why="all of its money went back")
         signal_after_commit(session, f"order:{order.id}")
-    if refund.counted_minor(session, paid.id) > paid.received_minor:
+    if paid.state == "succeeded" and refund.counted_minor(session, paid.id) > paid.received_minor:
         why = f"more was given back of payment {paid.id} than it brought"
-        orders.flag_for_review(session, order, who=row.provider, why=why)
+        orders.flag_for_review(session, order, who=paid.provider, why=why)
 
 
 def _tell(session: Session, row: Refund) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 import settings
-from models import journal, looking, orders, payment, refund, sealed
+from models import journal, looking, orders, payment, refund, refunding, sealed
 from models.intents import PaymentSnapshot
 from models.orders import Order
 from models.payment import FINAL, STATES, Payment
@@ -122,11 +122,18 @@ def _settle(session: Session, order: Order, row: Payment) -> None:
     """Let the payment pay its order; if that is not to be, give the money back, once."""
     if orders.pay(session, order, who=row.provider, why=f"payment {row.id} succeeded"):
         row.settles = True
-        return
+    else:
+        _give_back(session, order, row)
+    refunding.count(session, order, row)
+
+
+def _give_back(session: Session, order: Order, row: Payment) -> None:
     origin, why = "surplus", "the order was paid already"
     if order.state != "paid":
         origin, why = "late", "it came after the order had ended, and its goods are gone"
     session.flush()
+    if refund.counted_minor(session, row.id) >= row.received_minor:
+        return  # it was given back at the provider, and we were told of that first
     try:
         refund.request(session, row.id, origin=origin, who="system", why=why)
     except refund.DisputedError:

@@ -218,25 +218,47 @@ def test_a_refused_refund_fails_and_frees_its_share(payment_id: int) -> None:
 
 
 def test_a_refund_made_in_the_dashboard_is_imported_once(payment_id: int) -> None:
-    outside = RefundSnapshot(
-        provider_refund_id="re_outside",
-        provider_payment_id=f"pi_{payment_id}",
-        marked_refund_id=None,
-        state="succeeded",
-        amount_minor=1500,
-        currency="EUR",
-        created_at=datetime.now(UTC),
-    )
     for _ in range(2):
         with shop.database() as session:
-            refunding.book(session, payment_id, outside, is_fresh=False)
+            refunding.book(session, payment_id, outside(payment_id, 1500), is_fresh=False)
     assert shop.sql("SELECT origin, state, amount_minor FROM refund") == [
         ("provider", "succeeded", 1500)
     ]
-    assert money() == (1500, False, "re_outside", 1500)
+    assert money() == (1500, False, "re_outside_1500", 1500)
     assert mails() == ["order_paid"]
     with pytest.raises(TooMuchError):
         ask(payment_id, TOTAL)
+
+
+def outside(payment_id: int, amount_minor: int) -> RefundSnapshot:
+    """A refund that was made in the provider's dashboard."""
+    return RefundSnapshot(
+        provider_refund_id=f"re_outside_{amount_minor}",
+        provider_payment_id=f"pi_{payment_id}",
+        marked_refund_id=None,
+        state="succeeded",
+        amount_minor=amount_minor,
+        currency="EUR",
+        created_at=datetime.now(UTC),
+    )
+
+
+@pytest.mark.parametrize(("given", "is_whole"), [(1500, False), (TOTAL, True)])
+def test_a_refund_may_be_heard_of_before_its_payment(
+    client: FlaskClient, given: int, is_whole: bool
+) -> None:
+    shop.make_item(units=10)
+    payment_id = sent_payment(client)
+    with shop.database() as session:
+        refunding.book(session, payment_id, outside(payment_id, given), is_fresh=False)
+    assert money() == (given, False, f"re_outside_{given}", 0)
+    assert not the_order()["needs_review"]
+    assert shop.sql("SELECT count(*) FROM job WHERE kind = 'payments.refresh'") == [(1,)]
+
+    tell(payment_id, "succeeded")
+
+    assert money() == (given, is_whole, f"re_outside_{given}", given)
+    assert the_order() == sound("paid")
 
 
 def test_our_refund_is_known_by_its_key_before_its_answer_came(payment_id: int) -> None:
@@ -262,14 +284,11 @@ def test_what_contradicts_our_refund_is_for_a_person(
 
 def test_more_given_back_than_was_received_is_for_a_person(payment_id: int) -> None:
     ours = sent(payment_id)
-    outside = replace(
-        said_of(ours, "succeeded"), provider_refund_id="re_outside", marked_refund_id=None
-    )
     with shop.database() as session:
-        refunding.book(session, payment_id, outside)
+        refunding.book(session, payment_id, outside(payment_id, TOTAL))
     assert the_order()["needs_review"]
     book(ours, "failed")  # as the provider must say, so that the books agree again
-    assert money() == (TOTAL, True, "re_outside", TOTAL)
+    assert money() == (TOTAL, True, f"re_outside_{TOTAL}", TOTAL)
 
 
 def test_goods_come_back_once_the_provider_has_taken_it(payment_id: int) -> None:

@@ -3,14 +3,15 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
 import settings
-from models import asking, orders, payment, settling
-from models.intents import Failure
+from models import asking, orders, payment, refunding, settling
+from models.intents import Failure, RefundSnapshot
 from models.payment import Payment
 from tests import shop
 from tests.telling import (
@@ -253,6 +254,30 @@ def test_a_second_payment_of_an_order_is_given_back_and_touches_nothing(
         (payment_id, "surplus", "requested", 3998)
     ]
     assert stock() == [(8, 0)]
+
+
+def test_a_second_payment_that_was_given_back_by_hand_is_not_given_back_again(
+    client: FlaskClient, payment_id: int
+) -> None:
+    tell(payment_id, "cancelled", "look")
+    ((order_id,),) = shop.sql("SELECT id FROM orders")
+    tell(sent_payment(client, {"id": order_id}), "succeeded")
+    given_back = RefundSnapshot(
+        provider_refund_id="re_1",
+        provider_payment_id=f"pi_{payment_id}",
+        marked_refund_id=None,
+        state="succeeded",
+        amount_minor=3998,
+        currency="EUR",
+        created_at=datetime.now(UTC),
+    )
+    with shop.database() as session:
+        refunding.book(session, payment_id, given_back)
+
+    tell(payment_id, "succeeded")
+
+    assert the_order() == sound("paid")
+    assert shop.sql("SELECT origin FROM refund") == [("provider",)]
 
 
 def test_late_money_goes_back_by_itself_if_the_shop_wants_that(
