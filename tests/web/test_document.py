@@ -129,6 +129,34 @@ def test_the_headers_that_are_heeded_are_described(
         assert header["description"]
 
 
+@pytest.mark.parametrize(
+    ("address", "ways"),
+    [
+        ("POST /orders/webhook/", []),
+        ("POST /orders/create/", [{}, {"session": []}, {"api_key": ["orders:write"]}]),
+        (
+            "GET /orders/{order_id}/",
+            [{"session": []}, {"order_token": []}, {"api_key": ["orders:read"]}],
+        ),
+        ("POST /orders/refund/{payment_id}/", [{"session": []}, {"api_key": ["refunds:write"]}]),
+        ("POST /auth/keys/", [{"session": []}]),
+    ],
+)
+def test_every_way_in_is_described(
+    document: Json, operations: dict[str, Json], address: str, ways: list[Json]
+) -> None:
+    assert operations[address]["security"] == ways
+    schemes = document["components"]["securitySchemes"]
+    assert schemes["session"] | {"description": ""} == {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "orders",
+        "description": "",
+    }
+    named = {name for each in operations.values() for way in each["security"] for name in way}
+    assert named == set(schemes)
+
+
 def test_a_promise_says_where_and_when_to_ask_again(operations: dict[str, Json]) -> None:
     promised = operations["POST /orders/start-payment/{order_id}/"]["responses"]["202"]
 
