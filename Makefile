@@ -2,7 +2,7 @@
 # Debian's python3-venv where it is missing and we are root.
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down order reset test faults bench check lock clean
+.PHONY: help run up down order reset test faults hostile bench check lock clean
 
 IN := .venv/bin/
 RUNNER := $(IN)python -m sandbox.runner
@@ -38,6 +38,10 @@ test: $(FOR_TEST) ## Run all tests against real servers
 
 faults: $(FOR_TEST) ## Kill every part of the product, one after another; takes long
 	@$(IN)python -m pytest tests/faults --faults
+
+hostile: $(FOR_TEST) ## Send the API more than 20,000 hostile requests; takes long
+	@$(IN)python -m pytest tests/web/test_hostile.py tests/web/test_fuzz.py \
+		--hypothesis-profile hostile --timeout 3600
 
 bench: $(FOR_RUN) ## Measure what the job ledger costs beside plain Celery
 	@$(IN)python -m benchmarks.ledger

@@ -6,10 +6,13 @@ from itertools import count
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import settings
 from redis import Redis
 
 from tests.mail import MailServer
 from tests.web.contract import ContractClient
+
+settings.register_profile("hostile", max_examples=7000)
 
 
 @pytest.fixture
