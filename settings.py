@@ -72,6 +72,7 @@ class Settings:
     smtp_url: str
     mail_from: str
     shop_name: str
+    mail_on_expiry: bool
     public_url: str
     order_page_url: str
 
@@ -182,6 +183,7 @@ def _read(env: Env) -> Settings:
         smtp_url=env.str("SMTP_URL", "smtp://127.0.0.1:1025"),
         mail_from=env.str("MAIL_FROM", "shop@orders.example"),
         shop_name=env.str("SHOP_NAME", "The Shop"),
+        mail_on_expiry=env.bool("MAIL_ON_EXPIRY", True),
         public_url=env.str("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/"),
         order_page_url=env.str("ORDER_PAGE_URL", ""),
         **_numbers(env),

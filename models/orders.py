@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship, selectinload
 
 import settings
-from models import journal, notification, stock
+from models import ending, journal, notification, stock
 from models.base import Base, BigId
 from models.session import now, signal_after_commit
 
@@ -236,6 +236,7 @@ def end_closing(session: Session, order: Order, *, who: str, why: str) -> bool:
     if to is None or not journal.move(session, order, STATES, to, who=who, why=why, closing=None):
         return False
     stock.release(session, order.id, who=who)
+    ending.tell(session, order.id, to, order.email)
     signal_after_commit(session, f"order:{order.id}")
     return True
 
@@ -250,7 +251,7 @@ def pay(session: Session, order: Order, *, who: str, why: str) -> bool:
     is_late = order.state in ("expired", "cancelled")
     if order.state == "paid":
         return False
-    is_short = is_late and not _hold_again(session, order, who=who)
+    is_short = is_late and not _is_held_again(session, order, who=who)
     if is_short and settings.current().late_payment_policy == "refund":
         return False
     journal.move(session, order, STATES, "paid", who=who, why=why, closing=None, paid_at=now())
@@ -265,13 +266,9 @@ def pay(session: Session, order: Order, *, who: str, why: str) -> bool:
     return True
 
 
-def _hold_again(session: Session, order: Order, *, who: str) -> bool:
-    lines = session.scalars(select(OrderItem).where(OrderItem.order_id == order.id))
-    wanted: dict[int, int] = {}
-    for line in lines:
-        wanted[line.item_id] = wanted.get(line.item_id, 0) + line.quantity
+def _is_held_again(session: Session, order: Order, *, who: str) -> bool:
     try:
-        stock.hold(session, order.id, wanted, who=who)
+        stock.hold_again(session, order.id, who=who)
     except stock.OutOfStockError:
         return False
     return True

@@ -135,6 +135,11 @@ def get(session: Session, item_ids: Sequence[int]) -> Sequence[StockItem]:
     ).all()
 
 
+def left(session: Session, item_ids: Sequence[int]) -> dict[str, int]:
+    """What of these items an order placed now could hold, by SKU."""
+    return {item.sku: item.available for item in get(session, item_ids)}
+
+
 # Rows are locked by a statement of their own, in id order, before another judges and changes
 # them: in one statement the change would start from the rows as they were before any wait for a
 # lock, and two such statements can deadlock over a single row (docs/adr/0012).
@@ -223,6 +228,16 @@ def hold(session: Session, order_id: int, wanted: Mapping[int, int], *, who: str
     ).one()
     if not held.all_held:
         raise OutOfStockError(sorted(held.short))
+
+
+def hold_again(session: Session, order_id: int, *, who: str) -> None:
+    """Hold once more what was released of the order, or raise `OutOfStockError`."""
+    released = select(Reservation.item_id, Reservation.quantity).where(
+        Reservation.order_id == order_id, Reservation.state == "released"
+    )
+    hold(
+        session, order_id, {row.item_id: row.quantity for row in session.execute(released)}, who=who
+    )
 
 
 def take(session: Session, order_id: int, *, who: str) -> int:

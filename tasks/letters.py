@@ -23,6 +23,8 @@ from models.tokens import order_token
 _SUBJECTS = {
     "order_paid": "Your order {order_number} is paid",
     "order_shipped": "Your order {order_number} is on its way",
+    "order_expired": "Your order {order_number} was not paid in time",
+    "order_cancelled": "Your order {order_number} is cancelled",
     "refund_staff": "Your order {order_number}: we are sending {amount} back",
     "refund_surplus": "Your order {order_number} was paid twice: we are sending {amount} back",
     "refund_late": "Your order {order_number} was paid too late: we are sending {amount} back",

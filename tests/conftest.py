@@ -44,6 +44,7 @@ def pytest_configure() -> None:
         LIMIT_ORDERS_PER_MINUTE="0",
         LIMIT_SIGN_UPS_PER_MINUTE="0",
         MAX_OPEN_ORDERS="0",
+        MAIL_ON_EXPIRY="false",  # most tests count the mails that they are about
         STRIPE_WEBHOOK_SECRET=f"{_stripe.webhook_secret},whsec_the_one_before",
         START_PAYMENT_WAIT_SECONDS="0",
         SMTP_URL="smtp://127.0.0.1:1",  # nobody; `tests.mail` is for tests that look at mails

@@ -7,9 +7,10 @@ from flask import url_for
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
-from models import closing, fulfilment, order_desk
+from models import closing, fulfilment, order_desk, shortage, stock
 from models.orders import Order
 from models.session import transaction
+from models.stock import OutOfStockError
 from web import admission, callers, waiting
 from web.api import Blueprint
 from web.callers import Caller
@@ -111,6 +112,24 @@ def release_review(body: dict[str, Any], order_id: int) -> dict[str, Any]:
     return _act(
         lambda session, who: order_desk.clear_review(session, order_id, who=who, why=body["why"])
     )
+
+
+@blueprint.route("/clear-shortage/<int:order_id>/", methods=["POST"])
+@blueprint.allows("clerk", "orders:write")
+@blueprint.arguments(WHY)
+@blueprint.response(200, ORDER)
+@blueprint.problems("not_found", "out_of_stock", "unauthorized_origin", "busy")
+def clear_shortage(body: dict[str, Any], order_id: int) -> dict[str, Any]:
+    """Take the goods of a paid order that were missing from stock, now that they are there."""
+    return _act(lambda session, who: _clear_shortage(session, order_id, who, body["why"]))
+
+
+def _clear_shortage(session: Session, order_id: int, who: str, why: str) -> Order:
+    try:
+        return shortage.clear(session, order_id, who=who, why=why)
+    except OutOfStockError as error:
+        left = stock.left(session, error.item_ids)
+        raise Problem(409, "out_of_stock", available=left) from None
 
 
 def _act(act: Callable[[Session, str], Order]) -> dict[str, Any]:

@@ -171,7 +171,7 @@ def _place(
     except placing.TotalNotChargeableError as error:
         raise _not_chargeable(error.total_minor, chargeable, new.currency) from None
     except stock.OutOfStockError as error:
-        raise Problem(409, "out_of_stock", available=_left(session, error.item_ids)) from None
+        raise Problem(409, "out_of_stock", available=stock.left(session, error.item_ids)) from None
     claim.remember(session, status=201, order_id=order_id)
     return load(session, order_id), None
 
@@ -242,7 +242,3 @@ def _pieces(new: NewOrder) -> Sequence[str]:
 
 def _prices(error: placing.PriceChangedError, currency: str) -> dict[str, str]:
     return {sku: money.decimal_string(minor, currency) for sku, minor in error.prices.items()}
-
-
-def _left(session: Session, item_ids: Sequence[int]) -> dict[str, int]:
-    return {item.sku: item.available for item in stock.get(session, item_ids)}

@@ -17,6 +17,7 @@ class Limit(Schema):
         metadata=about("So many at most.", 20),
     )
 
+
 class Page(Limit):
     starting_after = fields.Integer(
         load_default=None,

@@ -93,9 +93,7 @@ PROBLEMS: dict[str, Kind] = {
     "unauthorized_origin": Kind(
         403, "Writes from this origin are not allowed", "Send them from a page of the shop."
     ),
-    "role_too_low": Kind(
-        403, "Your role may not do this", "Ask a clerk or a manager to do it."
-    ),
+    "role_too_low": Kind(403, "Your role may not do this", "Ask a clerk or a manager to do it."),
     "scope_missing": Kind(
         403, "The API key is not good for this", "Use a key with the scope that detail names."
     ),
@@ -209,9 +207,7 @@ PROBLEMS: dict[str, Kind] = {
         "The Idempotency-Key belongs to another request",
         "Use a new key for a new request, the same body for a repeated one.",
     ),
-    "too_many_requests": Kind(
-        429, "Too many requests", "Slow down; try again after Retry-After."
-    ),
+    "too_many_requests": Kind(429, "Too many requests", "Slow down; try again after Retry-After."),
     "too_many_open_orders": Kind(
         429,
         "Too many orders are waiting to be paid",

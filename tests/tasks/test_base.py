@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from models import job as ledger
 from models import catalogue, lease
+from models import job as ledger
 from models.kinds import Retry
 from tasks.base import DiedError, NoEndError, Work, drain, perform
 from tests import jobs, shop

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 import settings
-from models import fulfilment, refund, refunding
+from models import closing, fulfilment, refund, refunding
 from models.intents import RefundSnapshot
 from models.notification import Notification
 from models.payment import Payment
@@ -168,6 +168,48 @@ def test_what_is_not_known_of_a_shipment_is_not_mentioned(payment_id: int) -> No
     assert told(mail, "Blue T-shirt")
     for word in ("None", "Carrier", "Tracking", "Follow"):
         assert not any(word in body_of(mail, kind) for kind in ("plain", "html"))
+
+
+@pytest.mark.parametrize(("is_on", "kinds"), [(True, ["order_expired"]), (False, [])])
+def test_who_did_not_pay_in_time_is_told_if_the_shop_wants_it(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, is_on: bool, kinds: list[str]
+) -> None:
+    chosen = replace(settings.current(), mail_on_expiry=is_on)
+    monkeypatch.setattr("settings.current", lambda: chosen)
+    shop.make_item(units=2)
+    shop.place(client)
+    shop.let_pass(minutes=16)
+    shop.sweep()
+
+    assert shop.sql("SELECT kind FROM notification") == [(kind,) for kind in kinds]
+    for mail in mails():
+        assert mail["Subject"].endswith("was not paid in time")
+        assert told(mail, "not paid in time", "Blue T-shirt", "on sale again", "You owe nothing")
+
+
+@pytest.mark.parametrize(
+    ("who", "is_told"), [("staff:1", True), ("cli", True), ("guest", False), ("customer:1", False)]
+)
+def test_who_has_not_cancelled_the_order_is_told_that_the_shop_did(
+    client: FlaskClient, who: str, is_told: bool
+) -> None:
+    shop.make_item(units=2)
+    order = shop.place(client)
+    with shop.database() as session:
+        closing.cancel(session, order["id"], who=who, why="it broke")
+
+    assert [mail["Subject"].endswith("is cancelled") for mail in mails()] == [True] * is_told
+    assert all(told(mail, "We have cancelled it", "Blue T-shirt") for mail in mails())
+
+
+def test_who_cancelled_is_told_nothing_even_if_a_payment_is_closed_first(
+    payment_id: int,
+) -> None:
+    with shop.database() as session:
+        order_id = session.get_one(Payment, payment_id).order_id
+        closing.cancel(session, order_id, who="guest", why="changed my mind")
+    tell(payment_id, "cancelled", "look")
+    assert mails() == []
 
 
 def test_a_mail_about_a_refund_has_a_message_id_that_every_server_takes(payment_id: int) -> None:

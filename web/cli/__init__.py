@@ -2,12 +2,13 @@
 
 from flask import Flask
 
-from web.cli import audit, disputes, jobs, keys, payments, reconcile, refunds, users
+from web.cli import audit, disputes, jobs, keys, orders, payments, reconcile, refunds, users
 
 _COMMANDS = (
     users.users,
     keys.keys,
     jobs.jobs,
+    orders.orders,
     payments.payments,
     refunds.refunds,
     disputes.disputes,
