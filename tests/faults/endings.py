@@ -38,6 +38,7 @@ OPEN = replace(PLACED, intents=[("requires_payment_method", 0)])
 IMPORTED = replace(PAID, refunds=[("succeeded", TOTAL_MINOR)])
 REFUNDED = replace(IMPORTED, stock={SHIRT: (10, 0), PIECE: (0, 0)}, mails=2)
 DISPUTED = replace(PAID, disputes=["open"])
+CLOSED_STRAY = replace(PAID, intents=[*PAID.intents, ("canceled", 0)])
 EXPIRED = Ending(
     order="expired",
     stock={SHIRT: (10, 0), PIECE: (1, 0)},

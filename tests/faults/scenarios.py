@@ -10,9 +10,11 @@ import settings
 from models import asking
 from models.user import User
 from providers import registry
+from tasks import comparing
 from tasks.base import drain
 from tests import shop
 from tests.faults.endings import (
+    CLOSED_STRAY,
     DISPUTED,
     EXPIRED,
     IMPORTED,
@@ -156,12 +158,21 @@ def _to_be_refunded(story: Story) -> None:
     story.choose_job("refunds.create")
 
 
-def _after(act: str, kind: str) -> Callable[[Story], None]:
-    """Something was done to the charge, and nobody was told of it; this job will find out."""
+def _done_at_the_charge(act: str) -> Callable[[Story], None]:
+    """Something was done to the charge, and nobody was told of it."""
 
     def begin(story: Story) -> None:
         _paid(story)
         story.at_the_charge(act)
+
+    return begin
+
+
+def _after(act: str, kind: str) -> Callable[[Story], None]:
+    """This job will find out what was done to the charge."""
+
+    def begin(story: Story) -> None:
+        _done_at_the_charge(act)(story)
         story.stage(kind, payment_id=story.payment_id())
         story.choose_job(kind)
 
@@ -201,13 +212,42 @@ def _silent(story: Story) -> None:
     shop.let_pass(minutes=2)
 
 
+def _with_a_stray(story: Story) -> None:
+    """There is a payment at the provider that is nobody's."""
+    _open(story)
+    intents = story.provider.client().v1.payment_intents
+    stray = intents.create({"amount": 100, "currency": "eur"}).id
+    names = {"provider": "stripe", "provider_payment_id": stray, "marked_id": 0}
+    story.stage("payments.close_stray", **names)
+    story.choose_job("payments.close_stray")
+
+
+def _reconciled(compared: str, before: Callable[[Story], None], ending: Ending) -> Scenario:
+    """The comparison finds out, without the seconds that it waits for news."""
+    kind = f"reconcile.{compared}"
+
+    def hurry(act: Callable[[Story], None]) -> Callable[[Story], None]:
+        def hurried(story: Story) -> None:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(comparing, "_PATIENCE_SECONDS", 0)
+                act(story)
+
+        return hurried
+
+    return Scenario(
+        before=_staged(kind, before),
+        act=hurry(Story.work),
+        go_on=hurry(Story.go_on),
+        ending=ending,
+    )
+
+
 def _receive(path: str) -> Callable[[Story], None]:
     return lambda story: story.deliver(story.success, path)
 
 
 # By the kind of the job, or the name of the endpoint; after a comma, which of several.
 JOBS = {
-    "audit.compare": Scenario(before=_staged("audit.compare", _open)),
     "audit.run": Scenario(before=_staged("audit.run", _placed), go_on=Story.settle, ending=PLACED),
     "maintenance.prune": Scenario(
         before=_staged("maintenance.prune", _open_for_a_year), go_on=Story.settle, ending=OPEN
@@ -219,10 +259,14 @@ JOBS = {
     "payments.close, unanswered": Scenario(
         before=_closing_unanswered, go_on=Story.settle, ending=EXPIRED
     ),
+    "payments.close_stray": Scenario(before=_with_a_stray, ending=CLOSED_STRAY),
     "refunds.create": Scenario(before=_to_be_refunded, ending=REFUNDED),
     "refunds.refresh": Scenario(before=_after("refund", "refunds.refresh"), ending=IMPORTED),
     "refunds.record": Scenario(before=_refunded_by_hand, ending=IMPORTED),
     "disputes.refresh": Scenario(before=_after("dispute", "disputes.refresh"), ending=DISPUTED),
+    "reconcile.payments": _reconciled("payments", _paid_at_the_provider, PAID),
+    "reconcile.refunds": _reconciled("refunds", _done_at_the_charge("refund"), IMPORTED),
+    "reconcile.disputes": _reconciled("disputes", _done_at_the_charge("dispute"), DISPUTED),
     "janitor.sweep": Scenario(before=_staged("janitor.sweep", _silent)),
     "webhooks.apply": Scenario(before=_told_of_success),
     "notifications.send": Scenario(before=_to_be_mailed),
