@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 import settings
@@ -17,8 +17,9 @@ _LONGEST_PAUSE_SECONDS = 30
 def due(session: Session, limit: int = 200) -> Sequence[Rung]:
     """Ready jobs that are due and have not been rung for lately; they are rung for now.
 
-    The pause between two rings doubles, from 2 s to 30 s, so that a backlog is not deafened;
-    it is never longer than that between two tries.
+    A job whose time has come since is rung for at once. Then the pause between two rings doubles,
+    from 2 s to 30 s, so that a backlog is not deafened; it is never longer than that between two
+    tries.
     """
     longest = min(_LONGEST_PAUSE_SECONDS, settings.current().job_backoff_cap_seconds)
     pause = func.least(
@@ -27,7 +28,8 @@ def due(session: Session, limit: int = 200) -> Sequence[Rung]:
     )
     waiting = (
         select(Job.id)
-        .where(Job.state == "ready", Job.run_at <= now(), Job.rung_at < true_now() - pause)
+        .where(Job.state == "ready", Job.run_at <= now())
+        .where(or_(Job.rung_at < Job.run_at, Job.rung_at < true_now() - pause))
         .order_by(Job.run_at, Job.id)
         .limit(limit)
         .with_for_update(skip_locked=True)

@@ -73,6 +73,13 @@ def test_a_delayed_job_is_rung_for_as_soon_as_it_is_due() -> None:
     assert rung_for() == {delayed}
 
 
+def test_a_job_that_was_put_off_for_a_moment_waits_no_longer_than_that() -> None:
+    handed_back = jobs.stage(after=timedelta(seconds=0.5))
+    let_silence_pass(1)
+    assert rung_for() == {handed_back}
+    assert rung_for() == set()
+
+
 def test_two_relays_share_the_jobs_and_neither_waits_for_the_other() -> None:
     staged = {jobs.stage(f"trial:{n}") for n in range(6)}
     let_silence_pass(3)
