@@ -1,6 +1,6 @@
 """Placing an order: priced by the catalogue, stored whole, its stock held with it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -39,7 +39,7 @@ class PriceChangedError(Exception):
 
 
 class TotalNotChargeableError(Exception):
-    """No provider charges so little, or so much, as `total_minor`."""
+    """`total_minor` is not an amount that a provider charges."""
 
     def __init__(self, total_minor: int) -> None:
         super().__init__(f"nobody charges {total_minor}")
@@ -66,7 +66,7 @@ class NewOrder:
     client_hash: bytes | None = None
 
 
-def place(session: Session, new: NewOrder, *, chargeable: range, who: str) -> Order:
+def place(session: Session, new: NewOrder, *, chargeable: Container[int], who: str) -> Order:
     """Store the whole order and hold its stock, or raise and leave nothing.
 
     `chargeable` are the totals, in minor units, that can be paid. Raises `UnknownSkuError`,

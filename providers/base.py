@@ -105,9 +105,8 @@ class Page(Generic[T]):
 class PaymentProvider(Protocol):
     """Every call may raise `Rejected`, `RateLimited` or `OutcomeUnknown`."""
 
-    @property
-    def minimum_minor(self) -> Mapping[str, int]:
-        """The least amount that can be charged, by currency; others have no known minimum."""
+    def chargeable(self, currency: str) -> range:
+        """The amounts that can be charged, in minor units: the least, the most, and the steps."""
 
     @property
     def publishable_key(self) -> str | None:

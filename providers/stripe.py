@@ -16,7 +16,7 @@ from models.intents import (
     RefundRequest,
     RefundSnapshot,
 )
-from providers import stripe_objects, stripe_signature
+from providers import stripe_money, stripe_objects, stripe_signature
 from providers.base import (
     InvalidSignature,
     MalformedEvent,
@@ -29,7 +29,7 @@ from providers.base import (
 from providers.deadline import Deadline
 from providers.metrics import measured
 from providers.stripe_events import EventReader
-from providers.stripe_money import MINIMUM_MINOR, to_stripe
+from providers.stripe_money import to_stripe
 from settings import Settings
 
 API_VERSION = "2026-10-28.endive"
@@ -63,9 +63,8 @@ class Stripe:
             max_network_retries=0,
         ).v1
 
-    @property
-    def minimum_minor(self) -> Mapping[str, int]:
-        return MINIMUM_MINOR
+    def chargeable(self, currency: str) -> range:
+        return stripe_money.chargeable(currency)
 
     @property
     def publishable_key(self) -> str | None:

@@ -26,8 +26,7 @@ from models.orders import Order
 from models.placing import NewLine, NewOrder
 from models.session import transaction
 from models.tokens import guest_hash
-from providers import registry
-from web import callers, limits, piece_lock, refunds, rendering
+from web import callers, charging, limits, piece_lock, refunds, rendering
 from web.api import Blueprint
 from web.callers import Caller
 from web.errors import Problem
@@ -37,8 +36,6 @@ from web.paging import page
 from web.patience import WATCH, watch
 from web.representations import ORDER
 from web.schemas import ORDER_CREATE
-
-_LARGEST_TOTAL_MINOR = 99_999_999  # eight digits, the most that Stripe takes
 
 blueprint = Blueprint("orders", __name__, url_prefix="/orders", description="Place and follow.")
 
@@ -66,8 +63,7 @@ blueprint = Blueprint("orders", __name__, url_prefix="/orders", description="Pla
     "price_changed",
     "out_of_stock",
     "being_bought",
-    "amount_too_small",
-    "amount_too_large",
+    *charging.PROBLEMS,
     "too_many_open_orders",
     "unauthorized_origin",
     "busy",
@@ -159,7 +155,7 @@ def _place(
     if (earlier := claim.earlier(session)) is not None and earlier.order_id is not None:
         return load(session, earlier.order_id), earlier
     _check_open_orders(session, new.client_hash)
-    chargeable = _chargeable(new.currency)
+    chargeable = charging.chargeable(new.currency)
     try:
         order_id = placing.place(session, new, chargeable=chargeable, who=caller.name).id
     except placing.UnknownSkuError as error:
@@ -169,7 +165,7 @@ def _place(
     except placing.PriceChangedError as error:
         raise Problem(409, "price_changed", prices=_prices(error, new.currency)) from None
     except placing.TotalNotChargeableError as error:
-        raise _not_chargeable(error.total_minor, chargeable, new.currency) from None
+        raise chargeable.refusal(error.total_minor) from None
     except stock.OutOfStockError as error:
         raise Problem(409, "out_of_stock", available=stock.left(session, error.item_ids)) from None
     claim.remember(session, status=201, order_id=order_id)
@@ -215,19 +211,6 @@ def _new_line(item: Mapping[str, Any], currency: str) -> NewLine:
         unit_price_minor=money.minor_from_decimal(price, currency),
         quantity=item["quantity"],
     )
-
-
-def _chargeable(currency: str) -> range:
-    least = min(registry.get(name).minimum_minor.get(currency, 1) for name in registry.NAMES)
-    return range(least, _LARGEST_TOTAL_MINOR + 1)
-
-
-def _not_chargeable(total_minor: int, chargeable: range, currency: str) -> Problem:
-    if total_minor < chargeable.start:
-        least = money.decimal_string(chargeable.start, currency)
-        return Problem(422, "amount_too_small", minimum=least)
-    most = money.decimal_string(_LARGEST_TOTAL_MINOR, currency)
-    return Problem(422, "amount_too_large", maximum=most)
 
 
 def _scope(caller: Caller, new: NewOrder) -> str:

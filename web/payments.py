@@ -13,7 +13,7 @@ from models.orders import Order
 from models.payment import Payment
 from models.session import transaction
 from providers import registry
-from web import callers, rendering, waiting
+from web import callers, charging, rendering, waiting
 from web.api import Blueprint
 from web.callers import Caller
 from web.errors import Problem
@@ -40,6 +40,7 @@ blueprint = Blueprint("payments", __name__, url_prefix="/orders", description="P
     "already_paid",
     "order_closing",
     "order_closed",
+    *charging.PROBLEMS,
     "idempotency_key_invalid",
     "idempotency_key_reused",
     "request_in_progress",
@@ -56,8 +57,9 @@ def start(body: dict[str, Any], order_id: int) -> Answer:
     with transaction() as session:  # before the key, which would tell others that it was used
         _check_owner(session, order_id, caller)
     claim = once(f"order:{order_id}:{caller.name}")
+    provider = body["provider"] or registry.NAMES[0]
     with transaction() as session:
-        payment_id, replayed = _start(session, order_id, body["provider"], caller, claim)
+        payment_id, replayed = _start(session, order_id, provider, caller, claim)
     preference, seconds = preferred(settings.current().start_payment_wait_seconds)
     waiting.room.wait(f"payment:{payment_id}", seconds, lambda: _is_answered(payment_id))
     shown, status, headers = _answer(payment_id)
@@ -115,13 +117,14 @@ def _check_owner(session: Session, order_id: int, caller: Caller) -> None:
 
 
 def _start(
-    session: Session, order_id: int, provider: str | None, caller: Caller, claim: Once
+    session: Session, order_id: int, provider: str, caller: Caller, claim: Once
 ) -> tuple[int, bool]:
     earlier = claim.earlier(session)
     if earlier is not None and earlier.payment_id is not None:
         return earlier.payment_id, True
+    _check_amount(session.get_one(Order, order_id), provider)
     try:
-        started = payment.start(session, order_id, provider or registry.NAMES[0], who=caller.name)
+        started = payment.start(session, order_id, provider, who=caller.name)
     except payment.AlreadyPaidError:
         raise Problem(409, "already_paid") from None
     except payment.OrderClosingError:
@@ -130,6 +133,12 @@ def _start(
         raise Problem(409, "order_closed", f"The order is {error.state}.") from None
     claim.remember(session, status=200, payment_id=started.id, order_id=order_id)
     return started.id, False
+
+
+def _check_amount(order: Order, provider: str) -> None:
+    amounts = charging.chargeable(order.currency, [provider])
+    if order.total_minor not in amounts:
+        raise amounts.refusal(order.total_minor)
 
 
 def _is_answered(payment_id: int) -> bool:

@@ -192,6 +192,11 @@ PROBLEMS: dict[str, Kind] = {
     "amount_too_large": Kind(
         422, "The total is too large to be charged", "Split it into several orders."
     ),
+    "amount_too_fine": Kind(
+        422,
+        "The amount is finer than can be charged",
+        "Providers take this currency in multiples of step only; tell the shop if it is a price.",
+    ),
     "restock_impossible": Kind(
         422,
         "Not so many of these goods can come back",

@@ -13,7 +13,7 @@ from models import money, orders, refund, refund_desk, stock
 from models.payment import Payment
 from models.refund import Refund
 from models.session import transaction
-from web import callers, parsing, rendering
+from web import callers, charging, parsing, rendering
 from web.api import Blueprint
 from web.errors import Problem
 from web.idempotency import KEY_HEADER, REPLAYED, REPLAYED_HEADER, Once, once
@@ -52,6 +52,7 @@ blueprint = Blueprint("refunds", __name__, url_prefix="/orders", description="Gi
     "not_refundable",
     "refund_blocked",
     "refund_too_large",
+    "amount_too_fine",
     "restock_impossible",
     "busy",
 )
@@ -90,8 +91,8 @@ def ask(payment_id: int, body: Mapping[str, Any], claim: Once, *, who: str) -> t
 
     Whatever raises a `Problem` has changed nothing.
     """
-    currency = _currency_of(payment_id)
-    amount_minor = _minor(body["amount"], currency)
+    paid = _payment(payment_id)
+    amount_minor = _minor(body["amount"], paid)
     if amount_minor is not None and claim.key is None:
         raise Problem(400, "idempotency_key_required")
     try:
@@ -102,7 +103,7 @@ def ask(payment_id: int, body: Mapping[str, Any], claim: Once, *, who: str) -> t
             row = _request(session, payment_id, amount_minor, body, who)
             claim.remember(session, status=202, refund_id=row.id, payment_id=payment_id)
     except refund.TooMuchError as error:
-        raise _too_large(error.left_minor, currency) from None
+        raise _too_large(error.left_minor, paid.currency) from None
     return row.id, False
 
 
@@ -120,23 +121,26 @@ def _request(
     )
 
 
-def _currency_of(payment_id: int) -> str:
+def _payment(payment_id: int) -> Payment:
     with transaction() as session:
         row = session.get(Payment, payment_id)
     if row is None:
         raise Problem(404, "not_found")
-    return row.currency
+    return row
 
 
-def _minor(amount: Decimal | None, currency: str) -> int | None:
+def _minor(amount: Decimal | None, paid: Payment) -> int | None:
     if amount is None:
         return None
+    currency = paid.currency
     try:
-        return money.minor_from_decimal(amount, currency)
+        minor = money.minor_from_decimal(amount, currency)
     except ValueError:
         places = money.exponent(currency)
         fault = f"invalid_price: Has more than the {places} decimals of {currency}."
         raise parsing.invalid({"amount": [fault]}) from None
+    charging.check_step(minor, currency, paid.provider)
+    return minor
 
 
 @contextmanager

@@ -123,6 +123,21 @@ def test_an_amount_is_written_in_stripes_units_and_read_back_in_ours(
     assert (refund.amount_minor, refund.currency) == (minor, currency)
 
 
+@pytest.mark.parametrize("currency", stripe_money.PECULIAR)
+def test_what_is_chargeable_can_be_said_in_stripes_units_and_goes_up_to_eight_digits(
+    currency: str,
+) -> None:
+    amounts = stripe_money.chargeable(currency)
+
+    for minor in (amounts[0], amounts[1], amounts[-2], amounts[-1]):
+        sent = stripe_money.to_stripe(minor, currency)
+        assert sent % stripe_money.PECULIAR[currency].step == 0
+        assert sent <= stripe_money.MOST
+        assert stripe_money.from_stripe(sent, currency) == minor
+    above = amounts[-1] + amounts.step
+    assert stripe_money.to_stripe(above, currency) > stripe_money.MOST
+
+
 def test_an_amount_that_stripe_cannot_say_is_refused_and_not_rounded() -> None:
     with pytest.raises(Rejected):
         stripe_money.to_stripe(500_001, "MGA")

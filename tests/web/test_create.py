@@ -228,7 +228,7 @@ def test_an_order_of_nothing_but_gifts_is_too_small(client: FlaskClient) -> None
 
 @pytest.mark.parametrize(
     ("currency", "minor", "price", "total"),
-    [("JPY", 500, 500, "1000"), ("KWD", 1234, "1.234", "2.468")],
+    [("JPY", 500, 500, "1000"), ("KWD", 1235, "1.235", "2.470")],
 )
 def test_money_has_the_decimals_of_its_currency(
     client: FlaskClient, currency: str, minor: int, price: object, total: str
