@@ -13,6 +13,7 @@ from providers.stripe_objects import Words
 
 _THIN = "v2.core.event"  # ids alone, in the form of Stripe's API v2
 _UNREADABLE = (
+    RecursionError,
     LookupError,
     TypeError,
     AttributeError,

@@ -79,12 +79,14 @@ def decode(body: bytes) -> Any:
 
 
 def invalid(found: Mapping[Any, Any], location: str = "json") -> Problem:
-    """The problem that tells of all faults in marshmallow's messages, each "code: detail"."""
-    uncoded, mixed = (
-        ("invalid_field", "invalid_body") if location == "json" else ("invalid_parameter",) * 2
-    )
-    faults = [(path, *_coded(message, uncoded)) for path, message in _messages(found)]
-    code = _common_code({code for _, code, _ in faults}, mixed)
+    """The problem that tells of all faults in marshmallow's messages, each "code: detail".
+
+    Of what is not in the body, each fault is an `invalid_parameter`.
+    """
+    faults = [(path, *_coded(message)) for path, message in _messages(found)]
+    if location != "json":
+        faults = [(path, "invalid_parameter", detail) for path, _, detail in faults]
+    code = _common_code({code for _, code, _ in faults})
     errors = [
         {**_place(path, location), "code": code, "detail": detail} for path, code, detail in faults
     ]
@@ -107,15 +109,15 @@ def _messages(found: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[st
             yield path, message
 
 
-def _coded(message: str, uncoded: str) -> tuple[str, str]:
+def _coded(message: str) -> tuple[str, str]:
     named = _CODED.fullmatch(message)
-    return (named[1], named[2]) if named else (uncoded, message)
+    return (named[1], named[2]) if named else ("invalid_field", message)
 
 
-def _common_code(codes: set[str], mixed: str) -> str:
+def _common_code(codes: set[str]) -> str:
     """The one code that all faults share, missing fields aside: they often follow from it."""
     telling = codes - {"missing_field"} or codes
-    return telling.pop() if len(telling) == 1 else mixed
+    return telling.pop() if len(telling) == 1 else "invalid_body"
 
 
 def _place(path: Sequence[str], location: str) -> dict[str, str]:

@@ -1,20 +1,28 @@
 """Whatever goes wrong, the answer is a problem that a program can read and that tells no secret."""
 
+import ast
 import logging
 import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 from werkzeug.exceptions import ImATeapot, ServiceUnavailable
 
+from tests.web import contract
 from tests.web.tiny import failing_client, pointers, problem, tiny_app
 from web import headers
 from web.errors import Problem
 from web.problems import PROBLEMS
+
+WEB = Path(__file__).parents[2] / "web"
 
 
 def test_a_problem_carries_every_member() -> None:
@@ -204,3 +212,84 @@ def test_a_pointer_escapes_what_a_client_made_up() -> None:
 
     assert problem(response) == (400, "unknown_field")
     assert pointers(response) == {"/a~1b~0c": "unknown_field"}
+
+
+# The table
+
+
+def _codes_in_use() -> set[str]:
+    """What the code of the web may answer with: every text in it that is, or begins with, a code.
+
+    What a route documents is not yet in use.
+    """
+    return {
+        code
+        for path in WEB.rglob("*.py")
+        if path.name != "problems.py"
+        for statement in ast.parse(path.read_text()).body
+        for node in _said(statement)
+        for code in re.findall(r"^([a-z_]+)(?:: .*)?$", node.value, re.DOTALL)
+    }
+
+
+def _said(node: ast.AST) -> Iterator[Any]:
+    """The texts below a node, those in its decorators aside."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node
+    for name, below in ast.iter_fields(node):
+        if name != "decorator_list":
+            for each in below if isinstance(below, list) else [below]:
+                if isinstance(each, ast.AST):
+                    yield from _said(each)
+
+
+def test_every_code_is_in_use() -> None:
+    from_models = {f"order_{flag}" for flag in ("disputed", "stock_shortage", "needs_review")}
+    from_models |= {"not_paid", "not_shipped", "already_delivered", "already_refunded"}
+
+    assert set(PROBLEMS) - _codes_in_use() == from_models
+
+
+def test_every_code_is_documented_where_it_is_answered(app: Flask) -> None:
+    anywhere = {"bad_request", "internal_error", "method_not_allowed"}
+    documented = {
+        code
+        for item in contract.document(app)["paths"].values()
+        for method, operation in item.items()
+        if method != "parameters"
+        for answer in operation["responses"].values()
+        for code in answer.get("content", {})
+        .get("application/problem+json", {})
+        .get("examples", ())
+    }
+
+    assert documented == set(PROBLEMS) - anywhere
+
+
+# At any place
+
+
+@pytest.mark.parametrize("mounted_at", ["", "/shop/eu"])
+def test_the_edge_is_the_same_wherever_the_app_is_mounted(app: Flask, mounted_at: str) -> None:
+    client = app.test_client(use_cookies=False)
+    place = f"http://localhost{mounted_at}"
+
+    form = client.post("/orders/create/", data={"guest_email": "x@x.com"}, base_url=place)
+    assert problem(form) == (415, "unsupported_media_type")
+    assert problem(client.get("/nowhere", base_url=place)) == (404, "not_found")
+    put = client.put("/orders/create/", base_url=place)
+    assert problem(put) == (405, "method_not_allowed")
+    assert set(put.headers["Allow"].split(", ")) == {"POST", "OPTIONS"}
+    large = client.post("/orders/create/", json={"x": "x" * 70_000}, base_url=place)
+    assert problem(large) == (413, "body_too_large")
+    page = client.get("/orders/docs/", base_url=place).text
+    assert f'data-schema="{mounted_at}/orders/schema/"' in page
+
+
+def test_the_type_of_a_problem_is_the_address_of_its_page(client: FlaskClient) -> None:
+    found = client.get("/nowhere").get_json()
+    address, _, code = found["type"].partition("#")
+
+    assert code == found["code"]
+    page = client.get(address.removeprefix("http://127.0.0.1:8000"))
+    assert f'<tr id="{code}">' in page.text

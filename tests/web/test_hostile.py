@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests import shop
 from tests.web import hostile
 from tests.web.attack import Json, Target, target
+from tests.web.tiny import problem
 
 at_any_time = settings(
     deadline=None,
@@ -102,3 +103,23 @@ def test_a_signed_webhook_of_anything(attacked: Target, data: st.DataObject) -> 
     intent = {"id": "pi_1", "object": "payment_intent", "amount": 1, "metadata": {}}
     body = with_bytes(shop.event_about(intent), data, values | raw)
     send(attacked, "POST /orders/webhook/", "nobody", body, headers=shop.signature(body))
+
+
+# What this has found
+
+
+def test_a_signed_event_that_is_nested_too_deeply_is_none(attacked: Target) -> None:
+    deep = b"[" * 990 + b"]" * 990
+    intent = {"id": "@here@", "object": "payment_intent", "metadata": {}}
+    body = json.dumps(shop.event_about(intent)).encode().replace(b'"@here@"', deep)
+
+    answer = attacked.client.post("/orders/webhook/", data=body, headers=shop.signature(body))
+
+    assert problem(answer) == (400, "malformed_event")
+
+
+def test_a_query_that_breaks_several_rules_is_one_kind_of_problem(attacked: Target) -> None:
+    answer = attacked.client.get("/catalog/?q=&starting_after=")
+
+    assert problem(answer) == (400, "invalid_parameter")
+    assert {each["parameter"] for each in answer.get_json()["errors"]} == {"q", "starting_after"}
