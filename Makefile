@@ -2,7 +2,7 @@
 # Debian's python3-venv where it is missing and we are root.
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down order reset test faults hostile bench check lock clean
+.PHONY: help run up down order reset test faults hostile schedules bench check lock clean
 
 IN := .venv/bin/
 RUNNER := $(IN)python -m sandbox.runner
@@ -16,7 +16,7 @@ INSTALL := $(IN)python -m pip install --disable-pip-version-check --require-hash
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | while IFS='	' read -r verb text; do \
-		printf '  make %-8s %s\n' "$$verb" "$$text"; done
+		printf '  make %-9s %s\n' "$$verb" "$$text"; done
 
 run: $(FOR_RUN) ## Start everything here; Ctrl-C stops it
 	@$(RUNNER) run
@@ -42,6 +42,9 @@ faults: $(FOR_TEST) ## Kill every part of the product, one after another; takes 
 hostile: $(FOR_TEST) ## Send the API more than 20,000 hostile requests; takes long
 	@$(IN)python -m pytest tests/web/test_hostile.py tests/web/test_fuzz.py \
 		--hypothesis-profile hostile --timeout 3600
+
+schedules: $(FOR_TEST) ## Run 10,000 random schedules of payments and faults; takes hours
+	@$(IN)python -m tests.schedules
 
 bench: $(FOR_RUN) ## Measure what the job ledger costs beside plain Celery
 	@$(IN)python -m benchmarks.ledger

@@ -1,0 +1,274 @@
+"""A state machine over the whole product: whatever buyers, staff, banks, workers and time do."""
+
+import sys
+from contextlib import suppress
+
+from hypothesis import strategies as st
+from hypothesis.stateful import initialize, invariant, rule
+
+from models import capturing, closing, refund_desk
+from models.capturing import NotCapturableError
+from models.payment import Payment
+from models.refund import DisputedError, NotRefundableError, TooMuchError
+from tests import shop
+from tests.schedules import stops
+from tests.schedules.plot import BASKETS, EVERYTHING, GOOD_CARD, Plot, thin, unknown
+from tests.schedules.world import Document, Ways
+
+CARDS = (
+    GOOD_CARD,
+    "pm_card_mastercard",
+    "pm_card_chargeDeclined",
+    "pm_card_authenticationRequired",
+    "pm_card_processing",
+    "pm_card_pendingRefund",
+    "pm_card_refundFail",
+    "pm_card_createDispute",
+)
+FAULTS: tuple[Document, ...] = (
+    {"fault": "cut"},
+    {"fault": "accept_then_cut"},
+    {"fault": "fail_after", "status": 500},
+    {"fault": "fail_before", "status": 503},
+    {"fault": "fail_before", "status": 429, "retry_after": 60},
+    {"fault": "fail_before", "status": 409},
+    {"fault": "fail_after", "status": 400},
+)
+ENDPOINTS = (
+    "payment_intents.create",
+    "refunds.create",
+    "payment_intents.cancel",
+    "payment_intents.capture",
+    "payment_intents.retrieve",
+    "payment_intents.search",
+    "refunds.list",
+    "disputes.list",
+)
+DURATIONS = (60, 10 * 60, 20 * 60, 3 * 3600, 23 * 3600, 30 * 3600, 8 * 86400)
+_ALL_POINTS = 10_000
+
+# Whatever a rule draws, it draws always: what there is to choose from is counted afterwards.
+some = st.integers(0, 11)
+few = st.integers(0, 3)
+baskets = st.sampled_from(BASKETS)
+cards = st.sampled_from(CARDS)
+
+
+class Schedule(Plot):
+    """Acts in any order; after each of them, and at the end, nothing may be wrong."""
+
+    @initialize(
+        manual=st.booleans(), refunds_late=st.booleans(), lags=st.booleans(), hears=st.booleans()
+    )
+    def begin(self, manual: bool, refunds_late: bool, lags: bool, hears: bool) -> None:
+        self.world.begin(
+            Ways(
+                capture="manual" if manual else "automatic",
+                late_policy="refund" if refunds_late else "flag",
+                search_lag_seconds=3600 if lags else 0,
+                hears_in_the_end=hears,
+            )
+        )
+
+    # Buyers.
+
+    @rule(basket=baskets)
+    def order(self, basket: list[tuple[str, int]]) -> None:
+        self.place(basket)
+
+    @rule(which=few)
+    def start_payment(self, which: int) -> None:
+        if order := self.an_order(which):
+            self.start(order)
+
+    @rule(basket=baskets, card=cards)
+    def order_and_pay(self, basket: list[tuple[str, int]], card: str) -> None:
+        if secret := self.buy(basket):
+            self.world.confirm(secret, card)
+
+    @rule(which=few, card=cards)
+    def pay(self, which: int, card: str) -> None:
+        if secret := self.a_secret(which):
+            self.world.confirm(secret, card)
+
+    @rule(which=some)
+    def pay_whatever_is_open(self, which: int) -> None:
+        """The browser had the secret, whatever became of its payment since."""
+        if intent := self.an_intent(which, "requires_payment_method", "pm_card_chargeDeclined"):
+            self.world.control(f"payment_intents/{intent['id']}/pay")
+
+    @rule(which=few, verb=st.sampled_from(["authenticate", "fail_authentication"]))
+    def authenticate(self, which: int, verb: str) -> None:
+        if intent := self.an_intent(which, "requires_action", "pm_card_authenticationRequired"):
+            self.world.control(f"payment_intents/{intent['id']}/{verb}")
+
+    # Staff.
+
+    @rule(which=few)
+    def cancel(self, which: int) -> None:
+        if order := self.an_order(which):
+            with shop.database() as session:
+                closing.cancel(session, order["id"], who="staff", why="not wanted any more")
+
+    @rule(which=few)
+    def capture(self, which: int) -> None:
+        if payment_id := self.a_payment(which, "authorised"):
+            with suppress(NotCapturableError), shop.database() as session:
+                capturing.request(session, payment_id, who="staff")
+
+    @rule(which=few, share=st.sampled_from([None, 0.3, 0.6, 1]), restock=st.booleans())
+    def refund(self, which: int, share: float | None, restock: bool) -> None:
+        payment_id = self.a_payment(which, "succeeded")
+        if payment_id is None:
+            return
+        refusals = (NotRefundableError, DisputedError, TooMuchError)
+        with suppress(*refusals), shop.database() as session:
+            whole = session.get_one(Payment, payment_id).amount_minor
+            refund_desk.request(
+                session,
+                payment_id,
+                amount_minor=None if share is None else int(whole * share),
+                reason=None,
+                restock=restock,
+                who="staff",
+                why="asked for",
+            )
+
+    @rule(which=few, share=st.sampled_from([0.3, 1]))
+    def refund_in_the_dashboard(self, which: int, share: float) -> None:
+        if charge := self.a_charge(which):
+            amount = int(charge["amount"] * share)
+            self.world.control(f"charges/{charge['id']}/refund", {"amount": amount})
+
+    @rule(which=some, verb=st.sampled_from(["cancel", "capture"]))
+    def end_in_the_dashboard(self, which: int, verb: str) -> None:
+        state = "requires_payment_method" if verb == "cancel" else "requires_capture"
+        if intent := self.an_intent(which, state, GOOD_CARD):
+            self.world.control(f"payment_intents/{intent['id']}/{verb}")
+
+    @rule(which=few)
+    def record_by_hand(self, which: int) -> None:
+        if theirs := self.a_refund(which):
+            intents = {each["id"]: each for each in self.world.ledger()["payment_intents"]}
+            payment_id = int(intents[theirs["payment_intent"]]["metadata"]["payment_id"])
+            with shop.database() as session:
+                refund_desk.record(session, payment_id, theirs["id"], who="staff")
+
+    # Banks.
+
+    @rule(which=few, verb=st.sampled_from(["finish_processing", "fail_processing"]))
+    def processing_ends(self, which: int, verb: str) -> None:
+        if intent := self.an_intent(which, "processing", "pm_card_processing"):
+            self.world.control(f"payment_intents/{intent['id']}/{verb}")
+
+    @rule(which=few, outcome=st.sampled_from(["succeed", "fail"]))
+    def refund_ends(self, which: int, outcome: str) -> None:
+        if theirs := self.a_refund(which):
+            self.world.control(f"refunds/{theirs['id']}/{outcome}")
+
+    @rule(which=few)
+    def dispute(self, which: int) -> None:
+        if charge := self.a_charge(which):
+            self.world.control(f"charges/{charge['id']}/dispute")
+
+    @rule(which=few, outcome=st.sampled_from(["win", "lose"]))
+    def dispute_ends(self, which: int, outcome: str) -> None:
+        if theirs := self.a_dispute(which):
+            self.world.control(f"disputes/{theirs['id']}/{outcome}")
+
+    # Webhooks, and what keeps the provider from answering.
+
+    @rule(which=some, copies=st.integers(1, 2))
+    def hear(self, which: int, copies: int) -> None:
+        """Of something that has happened, in any order."""
+        if event := self.an_event(which):
+            for _ in range(copies):
+                self.world.deliver(event)
+
+    @rule(backwards=st.booleans())
+    def hear_all(self, backwards: bool) -> None:
+        self.hear_the_news(backwards=backwards)
+
+    @rule(which=some, again=st.booleans())
+    def hear_little(self, which: int, again: bool) -> None:
+        """What is known already, or an event that says nearly nothing."""
+        if event := self.an_event(which):
+            for told in (event, event) if again else (thin(event), unknown(event)):
+                self.world.deliver(told)
+
+    @rule(endpoint=st.sampled_from(ENDPOINTS), fault=st.sampled_from(FAULTS), which=few)
+    def provider_fails(self, endpoint: str, fault: Document, which: int) -> None:
+        """And just then something is wanted of it."""
+        self.world.control("faults", {"endpoint": endpoint, **fault})
+        if endpoint == "payment_intents.create":
+            self.buy(BASKETS[which])
+        elif endpoint == "payment_intents.cancel":
+            self.a_secret(which)
+            self.cancel(which)
+        elif endpoint == "payment_intents.capture":
+            self.capture(which)
+        elif endpoint == "refunds.create":
+            self.refund(which, None if which % 2 else 0.6, restock=False)
+        else:
+            self.a_look(which)
+        self.world.work()
+
+    # Workers.
+
+    @rule()
+    def work(self) -> None:
+        self.world.work()
+
+    @rule(which=some)
+    def do_one(self, which: int) -> None:
+        if job_id := self.a_job(which):
+            stops.die(job_id, _ALL_POINTS)
+
+    @rule(which=some, points=st.integers(0, 24))
+    def die(self, which: int, points: int) -> None:
+        if job_id := self.a_job(which):
+            stops.die(job_id, points)
+
+    @rule(which=some, calls=st.integers(0, 1))
+    def fall_asleep(self, which: int, calls: int) -> None:
+        if job_id := self.a_job(which):
+            sleeper = stops.Sleeper(job_id, calls)
+            if sleeper.is_asleep:
+                self.sleepers.append(sleeper)
+
+    @rule()
+    def others_go_on(self) -> None:
+        """Leases run out, others take over, and only then does a sleeper wake."""
+        self.world.let_leases_expire()
+        self.world.work()
+        if self.sleepers:
+            self.sleepers.pop(0).wake()
+
+    @rule()
+    def wake(self) -> None:
+        if self.sleepers:
+            self.sleepers.pop(0).wake()
+
+    @rule(kind=st.sampled_from(EVERYTHING))
+    def beat(self, kind: str) -> None:
+        self.world.beat([kind])
+
+    @rule(seconds=st.sampled_from(DURATIONS))
+    def let_pass(self, seconds: int) -> None:
+        """Nobody sleeps over a call for hours: a watchdog ends who does for a minute."""
+        self.end_sleepers()
+        self.world.let_pass(seconds)
+
+    # What must be true.
+
+    @invariant()
+    def nothing_is_wrong(self) -> None:
+        if not self._initialize_rules_to_run:
+            self.world.check()
+
+    def teardown(self) -> None:
+        try:
+            if sys.exc_info()[0] is None:
+                self.come_to_the_end()
+        finally:
+            self.end_sleepers()
