@@ -39,10 +39,8 @@ def apply(work: Work, event_row_id: int) -> None:
         return work.skip("applied already")
     if not _tells_something(event):
         return _end(work, event_row_id, "ignored", f"{event.type} changes nothing here")
-    if payment_id is None and event.marked_payment_id is None:
-        return _end(work, event_row_id, "ignored", "no payment of this shop")
     if payment_id is None:
-        return _park(work, event_row_id)
+        return _leave(work, event_row_id, event)
     with work.finish() as session:
         row = payment.lock_with_order(session, payment_id)[1]
         bind_contextvars(order_id=row.order_id, payment_id=payment_id)
@@ -91,6 +89,23 @@ def _book(session: Session, row: Payment, event: ProviderEvent) -> None:
 def _end(work: Work, event_row_id: int, state: str, reason: str) -> None:
     with work.finish() as session:
         webhook_event.end(session, event_row_id, state, reason=reason)
+
+
+def _leave(work: Work, event_row_id: int, event: ProviderEvent) -> None:
+    """Put aside what is about no payment of ours, as far as we know now."""
+    marked_id = event.marked_payment_id
+    if marked_id is None:
+        return _end(work, event_row_id, "ignored", "no payment of this shop")
+    with transaction() as session:
+        row = session.get(Payment, marked_id)
+    if row is None or row.provider_payment_id is None:
+        return _park(work, event_row_id)
+    why = f"a second provider payment {event.provider_payment_id} claims to be {marked_id}"
+    with work.finish() as session:
+        if event.payment is not None and event.payment.received_minor > 0:
+            asking.leave_to_a_person(session, marked_id, why=why)
+        webhook_event.end(session, event_row_id, "ignored", reason=why, order_id=row.order_id)
+    return None
 
 
 def _park(work: Work, event_row_id: int) -> None:

@@ -297,3 +297,27 @@ def test_a_thin_event_has_everything_looked_at(
     drain()
     assert received() == [("v1.payment_intent.succeeded", "applied")]
     assert shop.look(client, order)["status"] == "paid"
+
+
+@pytest.mark.parametrize("is_paid", [False, True])
+def test_a_second_intent_that_bears_a_payments_mark_is_not_waited_for(
+    client: FlaskClient,
+    stripe_sandbox: StripeProcess,
+    order: dict[str, Any],
+    secret: str,
+    *,
+    is_paid: bool,
+) -> None:
+    intents = stripe_sandbox.client().v1.payment_intents
+    first = intents.retrieve(secret.partition("_secret_")[0])
+    twin = intents.create({"amount": 3998, "currency": "eur", "metadata": first.metadata.to_dict()})
+    if is_paid:
+        shop.pay(stripe_sandbox, str(twin.client_secret))
+    told = shop.events_of(stripe_sandbox, str(twin.client_secret))
+    for event in told.values():
+        shop.deliver(client, event)
+    drain()
+
+    assert received() == [(name, "ignored") for name in told]
+    assert shop.sql("SELECT needs_review FROM orders") == [(is_paid,)]
+    assert payment_state() == "open"
