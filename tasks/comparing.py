@@ -34,6 +34,7 @@ _SHARE_FOR_READING = 1 / 6
 _SHARE_FOR_ASKING = 18 / 60
 # What was just paid is told by an event a moment later.
 _PATIENCE_SECONDS = 5.0
+_SHARE_FOR_PATIENCE = 1 / 12
 # More are left to the next step: each is mended in a transaction of its own.
 _MOST_SUSPECTS = 200
 _MOST_QUESTIONS = 20
@@ -86,7 +87,7 @@ class Step:
             self._read_after = span.present(session)
         self._read(began + lease * _SHARE_FOR_READING)
         if self._suspects:
-            time.sleep(_PATIENCE_SECONDS)
+            time.sleep(min(_PATIENCE_SECONDS, lease * _SHARE_FOR_PATIENCE))
         found = [*self._judge(self._suspects), *self._missing(), *self._found_before()]
         self._part.differences = [each for each in map(self._without_refunded, found) if each]
         return self._part
