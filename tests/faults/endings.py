@@ -37,14 +37,17 @@ PLACED = Ending(order="pending", stock=_HELD, intents=[], mails=0)
 OPEN = replace(PLACED, intents=[("requires_payment_method", 0)])
 IMPORTED = replace(PAID, refunds=[("succeeded", TOTAL_MINOR)])
 REFUNDED = replace(IMPORTED, stock={SHIRT: (10, 0), PIECE: (0, 0)}, mails=2)
-DISPUTED = replace(PAID, disputes=["open"])
+MARKED_REFUNDED = replace(IMPORTED, mails=2)
+SHIPPED = replace(PAID, mails=2)
 CLOSED_STRAY = replace(PAID, intents=[*PAID.intents, ("canceled", 0)])
+DISPUTED = replace(PAID, disputes=["open"])
 EXPIRED = Ending(
     order="expired",
     stock={SHIRT: (10, 0), PIECE: (1, 0)},
     intents=[("canceled", 0)],
     mails=0,
 )
+CANCELLED = replace(EXPIRED, order="cancelled")
 
 
 def faults(story: Story, ending: Ending, *, may_double_mail: bool) -> list[str]:

@@ -10,8 +10,9 @@ from typing import Any
 import requests
 from flask.testing import FlaskClient
 from sqlalchemy import text
+from werkzeug.test import TestResponse
 
-from models import capturing, job, lease, refund
+from models import job, lease
 from models.tables import Base
 from tasks.base import drain, perform
 from tasks.doorbell import channel, redis_client
@@ -41,6 +42,8 @@ class Story:
     is_paid: bool = False
     job_id: int = 0
     clerk_id: int = 0
+    refund_id: str = ""
+    """At the provider."""
     success: Mapping[str, Any] = field(default_factory=dict)
     """The event that tells of the money."""
     taken_events: set[str] = field(default_factory=set)
@@ -93,29 +96,53 @@ class Story:
         self._at_the_desk("retry", "job_not_retryable")
 
     def _at_the_desk(self, act: str, done_before: str) -> None:
-        desk = self.client.application.test_client()
-        with desk.session_transaction() as session:
-            session["user_id"] = self.clerk_id
-        answer = desk.post(f"/staff/jobs/{self.job_id}/{act}/", json={"why": "the buyer called"})
+        path = f"/staff/jobs/{self.job_id}/{act}/"
+        answer = self.at_the_desk(path, {"why": "the buyer called"})
         assert answer.status_code == 200 or done_before in answer.text, answer.text
 
-    # What staff want of the money.
+    def ask_at_the_desk(self, path: str, body: Mapping[str, Any]) -> None:
+        answer = self.at_the_desk(path, body)
+        assert answer.status_code in (200, 202), answer.text
+
+    def at_the_desk(self, path: str, body: Mapping[str, Any]) -> TestResponse:
+        """Post as the clerk, who has a key for it."""
+        desk, moment = self.client.application.test_client(), int(time.time())
+        with desk.session_transaction() as session:
+            session.update(user_id=self.clerk_id, version=1, began_at=moment, seen_at=moment)
+        return desk.post(path, json=body, headers={"Idempotency-Key": "the-clerk"})
 
     def give_back(self) -> None:
-        """Ask for all of the money to go back, and for the shirts to come back."""
-        ((item_id,),) = shop.sql("SELECT id FROM stock_item WHERE sku = :sku", sku=SHIRT)
-        with shop.database() as session:
-            refund.request(
-                session,
-                self.payment_id(),
-                restock={str(item_id): 2},
-                who="staff:1",
-                why="the buyer thought better of it",
-            )
+        """Ask for all of the money to go back, and for the shirts to go on sale again."""
+        shirts = [{"product_sku": SHIRT, "quantity": 2}]
+        self.ask_at_the_desk(f"/orders/refund/{self.payment_id()}/", {"restock": shirts})
+
+    def mark_refunded(self) -> None:
+        orders = {"order_ids": [self.order["id"]]}
+        self.ask_at_the_desk("/staff/orders/mark-refunded/", orders)
+
+    def record_refund(self) -> None:
+        """Tell of the refund that was made by hand."""
+        named = {"payment_id": self.payment_id(), "provider_refund_id": self.refund_id}
+        self.ask_at_the_desk("/staff/refunds/record/", named)
 
     def capture(self) -> None:
-        with shop.database() as session:
-            capturing.request(session, self.payment_id(), who="staff:1")
+        answer = self.at_the_desk(f"/orders/capture/{self.payment_id()}/", {})
+        assert answer.status_code == 202 or "not_capturable" in answer.text, answer.text
+
+    def cancel(self) -> None:
+        path, key = f"/orders/cancel/{self.order['id']}/", {"Idempotency-Key": "the-end"}
+        answer = self.client.post(path, json={}, headers={**shop.bearer(self.order), **key})
+        assert answer.status_code in (200, 202), answer.text
+
+    def ship(self) -> None:
+        self.ask_at_the_desk(f"/orders/ship/{self.order['id']}/", {"carrier": "An Post"})
+
+    def deliver_goods(self) -> None:
+        self.ask_at_the_desk(f"/orders/deliver/{self.order['id']}/", {})
+
+    def release(self) -> None:
+        """Say that the order was looked at."""
+        self.ask_at_the_desk(f"/orders/release-review/{self.order['id']}/", {"why": "it is fine"})
 
     # What the provider does: each event comes until it is taken, and then once more.
 
