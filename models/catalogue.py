@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from models import journal
-from models.stock import StockItem, StockMovement
+from models.stock import StockItem, StockMovement, lock
 
 SKU = r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,63}"
 """What a new SKU looks like: it fits into an address, and no spreadsheet takes it for a formula."""
@@ -219,3 +219,39 @@ def _stand(session: Session, item: StockItem, status: str, who: str, why: str) -
         item.status = status
         journal.write(session, item, "stock_item.status", was, status, who=who, why=why)
     return item
+
+
+def not_unique(
+    session: Session, units: int, *, sku_like: str | None = None, after: int = 0, limit: int
+) -> Sequence[StockItem]:
+    """Items of which there are just so many and that are not known as one-of-a-kind, by id.
+
+    `sku_like` is a pattern as LIKE has them.
+    """
+    query = select(StockItem).where(
+        StockItem.id > after, StockItem.stock == units, StockItem.is_unique.is_(False)
+    )
+    if sku_like is not None:
+        query = query.where(StockItem.sku.like(sku_like))
+    return session.scalars(query.order_by(StockItem.id).limit(limit)).all()
+
+
+def mark_unique(
+    session: Session, item_ids: Sequence[int], units: int, *, who: str, why: str
+) -> int:
+    """Make these items one-of-a-kind; how many were, of those that still have so many units.
+
+    What an order holds becomes `reserved`: that order takes it or lets it go, like any piece.
+    """
+    lock(session, item_ids)
+    items = session.scalars(
+        select(StockItem)
+        .where(StockItem.id.in_(item_ids), StockItem.stock == units, ~StockItem.is_unique)
+        .execution_options(populate_existing=True)
+    ).all()
+    for item in items:
+        item.is_unique = True
+        journal.write(session, item, "stock_item.is_unique", "false", "true", who=who, why=why)
+        if item.status != "archived":
+            _stand(session, item, item.standing, who, why)
+    return len(items)

@@ -2,12 +2,24 @@
 
 from flask import Flask
 
-from web.cli import audit, disputes, jobs, keys, orders, payments, reconcile, refunds, users
+from web.cli import (
+    audit,
+    catalog,
+    disputes,
+    jobs,
+    keys,
+    orders,
+    payments,
+    reconcile,
+    refunds,
+    users,
+)
 
 _COMMANDS = (
     users.users,
     keys.keys,
     jobs.jobs,
+    catalog.catalog,
     orders.orders,
     payments.payments,
     refunds.refunds,
