@@ -111,7 +111,7 @@ def log_in(body: dict[str, str]) -> user.User:
     After some wrong passwords each further one costs a longer wait, five minutes at most.
     """
     account = _known(body["email"], body["password"])
-    sessions.begin(account)
+    sessions.renew(account)
     return account
 
 
@@ -156,7 +156,7 @@ def change_password(body: dict[str, str]) -> user.User:
     with transaction() as database:
         account = user.lock(database, email)
         user.change_password(database, account, password_hash, who=who.name)
-    sessions.begin(account)
+    sessions.renew(account)
     return account
 
 

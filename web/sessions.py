@@ -47,7 +47,7 @@ def cookie_name() -> str:
     return "__Host-orders" if settings.current().is_production else "orders"
 
 
-def begin(account: User) -> None:
+def renew(account: User) -> None:
     """Put a new session in place of the one before, of which nothing is kept."""
     session.clear()
     session.update(signed_in(account))

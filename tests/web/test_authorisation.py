@@ -53,8 +53,6 @@ ROUTES = {
     "GET /catalog/<sku>/movements/": Route("staff", "catalog:write", 1),
     "GET /staff/catalog/": Route("staff", "catalog:write", 1),
     "GET /staff/catalog/<sku>/": Route("staff", "catalog:write", 1),
-    "GET /staff/catalog/": Route("staff", "catalog:write", 1),
-    "GET /staff/catalog/<sku>/": Route("staff", "catalog:write", 1),
     "GET /orders/schema/": PUBLIC,
     "GET /orders/docs/": PUBLIC,
     "GET /orders/docs/problems": PUBLIC,
