@@ -6,7 +6,7 @@ from models.refund import COUNTED, UNANSWERED
 _RECOUNT = "Reconcile refunds; if it stays, add the refunds up and put the sum right."
 
 CHECKS = (
-    # By ix_refund_payment_id for each payment.
+    # By ix_refund_payment_id for each payment. A refund may be heard of before its payment is.
     Check(
         name="payment.gives_back_no_more_than_it_brought",
         invariant=4,
@@ -14,11 +14,13 @@ CHECKS = (
         repair="Compare with the provider; call off what has not been sent.",
         words={"counted": sorted(COUNTED)},
         query="""
-            SELECT payment.id, order_id, format('%s of %s', given, received_minor) AS detail
+            SELECT payment.id, order_id, format('%s of %s', given, brought) AS detail
             FROM payment JOIN orders ON orders.id = order_id, LATERAL (
+                SELECT CASE payment.state WHEN 'succeeded' THEN received_minor
+                    ELSE payment.amount_minor END AS brought) AS told, LATERAL (
                 SELECT sum(amount_minor) AS given FROM refund
                 WHERE payment_id = payment.id AND refund.state = ANY (:counted)) AS refunds
-            WHERE payment.id BETWEEN :low AND :high AND given > received_minor
+            WHERE payment.id BETWEEN :low AND :high AND given > brought
             AND NOT needs_review""",
     ),
     # By ix_refund_payment_id for each payment.

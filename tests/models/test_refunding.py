@@ -12,6 +12,7 @@ from models.intents import DisputeSnapshot, RefundSnapshot
 from models.payment import Payment
 from models.refund import DisputedError, NotRefundableError, Refund, TooMuchError
 from tests import shop
+from tests.invariants import broken
 from tests.telling import sent_payment, sound, stock, tell, the_order
 
 TOTAL = 3998
@@ -254,6 +255,8 @@ def test_a_refund_may_be_heard_of_before_its_payment(
     assert money() == (given, False, f"re_outside_{given}", 0)
     assert not the_order()["needs_review"]
     assert shop.sql("SELECT count(*) FROM job WHERE kind = 'payments.refresh'") == [(1,)]
+    with shop.database() as session:
+        assert broken(session) == []
 
     tell(payment_id, "succeeded")
 

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Sequence
 from email.message import EmailMessage
-from typing import Any
 
 from sqlalchemy import Engine, TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -12,17 +11,9 @@ from sqlalchemy.types import Text
 
 from models.audit import CHECKS
 from models.audit.check import ALL, moment
-from models.refund import COUNTED
 from tests.schedules import ledgers
 from tests.schedules.ledgers import Ledger
 
-_SHARES_EXCEEDED = """
-    SELECT 'refund.shares_fit' AS name, payment.id, format('%s of %s', sum(amount), received_minor)
-        AS detail
-    FROM payment JOIN orders ON orders.id = order_id, LATERAL (
-        SELECT amount_minor AS amount FROM refund
-        WHERE payment_id = payment.id AND refund.state = ANY (:counted)) AS shares
-    WHERE NOT needs_review GROUP BY payment.id HAVING sum(amount) > received_minor"""
 _UNFINISHED = text("""
     SELECT 'job', id, format('%s %s: %s', kind, state, last_error) FROM job
     WHERE state IN ('ready', 'leased') AND run_at <= :now
@@ -93,8 +84,7 @@ def _mails(session: Session, letters: Sequence[EmailMessage]) -> Iterator[str]:
 
 def _all_at_once() -> TextClause:
     """Asking the checks one by one would take longer than all the rest of a step."""
-    lists: dict[str, Any] = {"counted": sorted(COUNTED)}
-    parts = [_SHARES_EXCEEDED]
+    lists, parts = {}, []
     for number, check in enumerate(CHECKS):
         if check.is_late:
             continue

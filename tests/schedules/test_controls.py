@@ -137,7 +137,7 @@ def _broken(world: World, act: Act) -> str:
 @pytest.mark.parametrize(
     ("take_away", "act", "said"),
     [
-        (_shares_are_not_summed, _two_refunds_of_60_percent, "refund.shares_fit"),
+        (_shares_are_not_summed, _two_refunds_of_60_percent, "gives_back_no_more"),
         (_money_too_much_is_kept, _two_payments_of_one_order, "payment.surplus_is_seen"),
         (_each_call_has_a_new_key("_create"), _a_death_over_a_payment, "for 2 payment_intents"),
         (_each_call_has_a_new_key("_refund"), _a_death_over_a_refund, "for 2 refunds"),
