@@ -1,5 +1,7 @@
 """How an order ended unpaid, told to its customer."""
 
+from collections.abc import Mapping
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -11,11 +13,15 @@ from models.journal import JournalEntry
 def tell(session: Session, order_id: int, state: str, email: str) -> None:
     """Have a mail sent if the customer may not know: time ran out, or the shop cancelled it."""
     if state == "expired":
-        is_news = settings.current().mail_on_expiry
-    else:
-        is_news = not _by_a_customer(session, order_id)
-    if is_news:
-        notification.stage(session, order_id, f"order_{state}", email)
+        tell_expired(session, {order_id: email})
+    elif not _by_a_customer(session, order_id):
+        notification.stage(session, order_id, "order_cancelled", email)
+
+
+def tell_expired(session: Session, recipients: Mapping[int, str]) -> None:
+    """Have a mail sent, if the shop wants it, about each of these orders."""
+    if settings.current().mail_on_expiry:
+        notification.stage_all(session, "order_expired", recipients)
 
 
 def _by_a_customer(session: Session, order_id: int) -> bool:

@@ -1,6 +1,7 @@
 """Mails to customers: one row for each (order, kind, recipient), sent by a worker."""
 
 import secrets
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint, select
@@ -8,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models import job, journal
-from models.base import Base, BigId
+from models.base import Base, BigId, Json
 from models.session import now
 
 STATES: journal.StateTable = {
@@ -43,19 +44,32 @@ def stage(
     session: Session, order_id: int, kind: str, recipient: str, *, refund_id: int | None = None
 ) -> None:
     """Have this mail sent once; a second call for the same changes nothing."""
-    notification_id = session.scalar(
+    _stage(session, [_row(order_id, kind, recipient, refund_id=refund_id)])
+
+
+def stage_all(session: Session, kind: str, recipients: Mapping[int, str]) -> None:
+    """Have a mail of this kind sent once about each of these orders."""
+    if recipients:
+        _stage(session, [_row(order_id, kind, email) for order_id, email in recipients.items()])
+
+
+def _row(order_id: int, kind: str, recipient: str, *, refund_id: int | None = None) -> Json:
+    return {
+        "order_id": order_id,
+        "kind": kind,
+        "refund_id": refund_id,
+        "recipient": recipient,
+        "message_id": f"{kind.replace(':', '.')}.{order_id}.{secrets.token_hex(8)}",
+    }
+
+
+def _stage(session: Session, rows: Sequence[Json]) -> None:
+    new = (
         insert(Notification)
-        .values(
-            order_id=order_id,
-            kind=kind,
-            refund_id=refund_id,
-            recipient=recipient,
-            message_id=f"{kind.replace(':', '.')}.{order_id}.{secrets.token_hex(8)}",
-        )
         .on_conflict_do_nothing()
-        .returning(Notification.id)
+        .returning(Notification.id, Notification.order_id)
     )
-    if notification_id is not None:
+    for notification_id, order_id in session.execute(new, rows):
         job.stage(
             session,
             "notifications.send",

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session, selectinload
 
 from models import journal, orders
 from models.orders import Order, OrderItem
-from models.session import signal_after_commit
+from models.session import now, signal_after_commit
 
 STATUSES: dict[str, ColumnElement[bool]] = {
     "refunded": (Order.refunded_minor > 0) & (Order.refunded_minor >= Order.total_minor),
@@ -24,6 +24,10 @@ STATUSES: dict[str, ColumnElement[bool]] = {
     },
 }
 """What `Order.status` says, as SQL."""
+
+
+class NotExtendableError(Exception):
+    """The order holds nothing any more, or is about to let it go; the text says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +83,29 @@ def find(
     return session.scalars(
         query.options(selectinload(Order.lines), selectinload(Order.addresses))
     ).all()
+
+
+def holding(session: Session, *, limit: int, is_overdue: bool = False) -> Sequence[Order]:
+    """Unpaid orders, which hold goods, with their lines; those that end first come first."""
+    query = select(Order).where(Order.state == "pending").options(selectinload(Order.lines))
+    if is_overdue:
+        query = query.where(Order.expires_at <= now())
+    return session.scalars(query.order_by(Order.expires_at, Order.id).limit(limit)).all()
+
+
+def extend(session: Session, order_id: int, by: timedelta, *, who: str, why: str) -> Order:
+    """Hold the goods of an unpaid order for so much longer than now, or than it would have.
+
+    Raises `NotExtendableError` if it has ended or is being closed, or NoResultFound.
+    """
+    order = orders.lock(session, order_id)
+    if order.state != "pending" or order.closing is not None:
+        raise NotExtendableError("being closed" if order.closing else order.state)
+    later = func.greatest(Order.expires_at, now()) + by
+    order.expires_at = session.scalars(select(later).where(Order.id == order_id)).one()
+    journal.write(session, order, "order.extended", None, None, who=who, why=why)
+    signal_after_commit(session, f"order:{order.id}")
+    return order
 
 
 def clear_review(session: Session, order_id: int, *, who: str, why: str) -> Order:

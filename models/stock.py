@@ -149,9 +149,10 @@ SELECT id FROM stock_item WHERE id = ANY (:item_ids) ORDER BY id FOR NO KEY UPDA
 
 _LOCK_HELD = text("""
 SELECT id FROM stock_item
-WHERE id IN (SELECT item_id FROM reservation WHERE order_id = :order_id AND state = 'active')
+WHERE id IN (
+    SELECT item_id FROM reservation WHERE order_id = ANY (:order_ids) AND state = 'active')
 ORDER BY id FOR NO KEY UPDATE
-""")
+""").bindparams(bindparam("order_ids", type_=ARRAY(BigInteger)))
 
 # Only the clock is interpolated below, never a value (S608).
 _HOLD = text(f"""
@@ -184,25 +185,28 @@ SELECT (SELECT count(*) FROM held) = (SELECT count(*) FROM wanted) AS all_held,
     bindparam("quantities", type_=ARRAY(BigInteger)),
 )
 
-_END_HOLD = text(f"""
+_END_HOLDS = text(f"""
 WITH ended AS (
     UPDATE reservation SET state = :state
-    WHERE order_id = :order_id AND state = 'active'
-    RETURNING item_id, quantity
+    WHERE order_id = ANY (:order_ids) AND state = 'active'
+    RETURNING order_id, item_id, quantity
+), summed AS (
+    SELECT item_id, CAST(sum(quantity) AS bigint) AS quantity FROM ended GROUP BY item_id
 ), changed AS (
     UPDATE stock_item SET
         stock = stock - :taken * quantity,
         held = held - quantity,
         status = CASE WHEN NOT is_unique OR status = 'archived' THEN status
                       WHEN :taken = 1 THEN 'sold' ELSE 'available' END
-    FROM ended WHERE stock_item.id = ended.item_id
-    RETURNING stock_item.id, quantity
+    FROM summed WHERE stock_item.id = item_id
 ), moved AS (
     INSERT INTO stock_movement (item_id, order_id, stock_delta, held_delta, reason, who, at)
-    SELECT id, :order_id, -(:taken * quantity), -quantity, :state, :who, {now()} FROM changed
+    SELECT item_id, order_id, -(:taken * quantity), -quantity, :state, :who, {now()} FROM ended
 )
-SELECT count(*) FROM changed
-""").bindparams(bindparam("taken", type_=BigInteger))  # noqa: S608
+SELECT count(*) FROM ended
+""").bindparams(  # noqa: S608
+    bindparam("taken", type_=BigInteger), bindparam("order_ids", type_=ARRAY(BigInteger))
+)
 
 
 def lock(session: Session, item_ids: Sequence[int]) -> None:
@@ -242,15 +246,16 @@ def hold_again(session: Session, order_id: int, *, who: str) -> None:
 
 def take(session: Session, order_id: int, *, who: str) -> int:
     """Turn the order's holds into sales; the number of items taken. A second call takes none."""
-    return _end_hold(session, order_id, "taken", who)
+    return _end_holds(session, [order_id], "taken", who)
 
 
-def release(session: Session, order_id: int, *, who: str) -> int:
-    """Give the order's holds back; the number of items released. A second call releases none."""
-    return _end_hold(session, order_id, "released", who)
+def release(session: Session, *order_ids: int, who: str) -> int:
+    """Give back what orders hold; the number of holds released. A second call releases none."""
+    return _end_holds(session, order_ids, "released", who)
 
 
-def _end_hold(session: Session, order_id: int, state: str, who: str) -> int:
-    session.execute(_LOCK_HELD, {"order_id": order_id})
-    bind = {"order_id": order_id, "state": state, "taken": int(state == "taken"), "who": who}
-    return session.scalar(_END_HOLD, bind) or 0
+def _end_holds(session: Session, order_ids: Sequence[int], state: str, who: str) -> int:
+    ids = list(order_ids)
+    session.execute(_LOCK_HELD, {"order_ids": ids})
+    bind = {"order_ids": ids, "state": state, "taken": int(state == "taken"), "who": who}
+    return session.scalar(_END_HOLDS, bind) or 0

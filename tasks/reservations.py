@@ -1,29 +1,55 @@
 """Reservations: orders that were not paid in time are closed and their stock is freed."""
 
 import logging
+import time
+from collections.abc import Iterator
 
-from models import closing, orders
+import settings
+from models import closing, expiring, orders
 from models.kinds import Retry
 from models.session import transaction
 from tasks.base import Work, job
 
 logger = logging.getLogger(__name__)
 
-_BATCH = 200
+_BATCH = 100
+_SHARE_OF_LEASE = 1 / 3
 
 
 @job("reservations.sweep", retry=Retry(attempts=3))
 def sweep(work: Work) -> None:
-    """Begin to close every overdue order, each in a transaction of its own.
+    """Begin to close every overdue order, until none is left or time is up.
 
-    One that cannot be closed is tried again at the next slot, and the auditor tells of it.
+    What is left, or cannot be closed, is tried again at the next slot, and the auditor tells of it.
     """
-    failed: list[int] = []
-    while batch := _overdue(past=failed):
-        work.renew()
-        failed += [order_id for order_id in batch if not _expire(order_id)]
+    deadline = time.monotonic() + settings.current().job_lease_seconds * _SHARE_OF_LEASE
+    for _ in close_overdue():
+        if time.monotonic() > deadline:
+            break
     with work.finish():
         pass
+
+
+def close_overdue() -> Iterator[int]:
+    """Begin to close every overdue order, some at a time; yields how many each time.
+
+    Those without a payment end in batches; each of the others has a transaction of its own.
+    """
+    while ended := _expire_unpaid():
+        yield ended
+    failed: list[int] = []
+    while batch := _overdue(past=failed):
+        failed += [order_id for order_id in batch if not _expire(order_id)]
+        yield len(batch)
+
+
+def _expire_unpaid() -> int:
+    try:
+        with transaction() as session:
+            return expiring.expire_unpaid(session, _BATCH)
+    except Exception:
+        logger.exception("a batch of orders could not be closed; each is tried by itself")
+        return 0
 
 
 def _overdue(past: list[int]) -> list[int]:

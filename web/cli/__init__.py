@@ -12,6 +12,7 @@ from web.cli import (
     payments,
     reconcile,
     refunds,
+    reservations,
     users,
 )
 
@@ -21,6 +22,7 @@ _COMMANDS = (
     jobs.jobs,
     catalog.catalog,
     orders.orders,
+    reservations.reservations,
     payments.payments,
     refunds.refunds,
     disputes.disputes,

@@ -32,8 +32,12 @@ _why = click.option("--why", required=True, help="For the journal.")
 
 @catalog.command("list")
 @click.option("--q", "text", help="A part of title or SKU.")
-@click.option("--available", "is_available", flag_value=True, help="Only what is left.")
-@click.option("--unique", "is_unique", flag_value=True, help="Only one-of-a-kind pieces.")
+@click.option(
+    "--available", "is_available", flag_value=True, default=None, help="Only what is left."
+)
+@click.option(
+    "--unique", "is_unique", flag_value=True, default=None, help="Only one-of-a-kind pieces."
+)
 @click.option("--archived", "is_archived", is_flag=True, help="What is not sold any more instead.")
 @click.option("--limit", default=50, help="So many at most.")
 @click.option("--starting-after", "after", help="The SKU of the last one seen before.")
