@@ -28,8 +28,6 @@ from web.staff_representations import (
 blueprint = Blueprint("staff", __name__, url_prefix="/staff", description="For staff.")
 
 
-
-
 @blueprint.route("/jobs/")
 @blueprint.allows("viewer", "jobs:read")
 @blueprint.arguments(JobQuery(), location="query")
