@@ -7,9 +7,10 @@ is decided here, by guarded statements on one row.
 import logging
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from psycopg.types.json import Jsonb
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, Uuid, text
@@ -106,6 +107,20 @@ ON CONFLICT (dedupe_key) DO NOTHING
 RETURNING id
 """)  # noqa: S608
 
+_STAGE_ALL = Statement(f"""
+WITH staged AS (
+    INSERT INTO job (kind, dedupe_key, order_id, payload, queue, state, run_at, attempts,
+                     max_attempts, rung_at, created_at)
+    SELECT %(kind)s, dedupe_key, order_id, payload, %(queue)s, 'ready', {now()}, 0,
+           %(max_attempts)s, {true_now()}, {now()}
+    FROM unnest(CAST(%(keys)s AS text[]), CAST(%(order_ids)s AS bigint[]),
+                CAST(%(payloads)s AS jsonb[])) AS new (dedupe_key, order_id, payload)
+    ON CONFLICT (dedupe_key) DO NOTHING
+    RETURNING id
+)
+SELECT coalesce(array_agg(id ORDER BY id), '{{}}') FROM staged
+""")  # noqa: S608
+
 _CLAIM = Statement(f"""
 UPDATE job SET state = 'leased', lease_token = %(token)s,
                lease_until = {true_now()} + CAST(%(lease)s AS interval),
@@ -142,6 +157,14 @@ _HAND_BACK = _leaving(
 )
 
 
+class New(NamedTuple):
+    """A job to be staged among others of its kind."""
+
+    key: str
+    order_id: int
+    arguments: Json
+
+
 def stage(
     session: Session,
     kind: str,
@@ -169,11 +192,33 @@ def stage(
             "max_attempts": known.retry.attempts,
         },
     )
-    if staged is None:
-        return
-    (job_id,) = staged
+    if staged is not None:
+        _staged(session, kind, *staged, is_due=not after)
+
+
+def stage_all(session: Session, kind: str, jobs: Sequence[New]) -> None:
+    """Have all of these jobs done, as `stage` does one, in one statement."""
+    known = kinds.get(kind)
+    for new in jobs:
+        known.signature.bind(**new.arguments)
+    staged = _STAGE_ALL.row(
+        session,
+        {
+            "kind": kind,
+            "keys": [new.key for new in jobs],
+            "order_ids": [new.order_id for new in jobs],
+            "payloads": [Jsonb(new.arguments) for new in jobs],
+            "queue": known.queue,
+            "max_attempts": known.retry.attempts,
+        },
+    )
+    for job_id in staged[0] if staged else ():
+        _staged(session, kind, job_id, is_due=True)
+
+
+def _staged(session: Session, kind: str, job_id: int, *, is_due: bool) -> None:
     logger.info("staged", extra={"staged_job_id": job_id, "staged_kind": kind})
-    if not after:
+    if is_due:
         ring_after_commit(session, Rung(job_id, kind))
 
 

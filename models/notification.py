@@ -69,14 +69,15 @@ def _stage(session: Session, rows: Sequence[Json]) -> None:
         .on_conflict_do_nothing()
         .returning(Notification.id, Notification.order_id)
     )
-    for notification_id, order_id in session.execute(new, rows):
-        job.stage(
-            session,
-            "notifications.send",
-            key=f"mail:{notification_id}",
-            order_id=order_id,
-            notification_id=notification_id,
-        )
+    staged = session.execute(new, rows)
+    job.stage_all(
+        session,
+        "notifications.send",
+        [
+            job.New(f"mail:{mail_id}", order_id, {"notification_id": mail_id})
+            for mail_id, order_id in staged
+        ],
+    )
 
 
 def unsent(session: Session, notification_id: int) -> Notification | None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from flask.testing import FlaskClient
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -66,6 +67,30 @@ def test_a_commit_does_not_ring_for_what_an_earlier_transaction_lost(
         with transaction() as session:
             session.execute(text("SELECT 1"))
     assert rung == []
+
+
+def test_many_jobs_are_staged_at_once_each_by_its_key_and_rung_for(
+    monkeypatch: pytest.MonkeyPatch, client: FlaskClient, rung: list[Rung]
+) -> None:
+    jobs.declare(monkeypatch, lambda work, payment_id: work.skip("trial"))
+    shop.make_item()
+    order_id = shop.place(client)["id"]
+
+    def stage_all(**numbers: int) -> None:
+        new = [job.New(key, order_id, {"payment_id": number}) for key, number in numbers.items()]
+        with shop.database() as session:
+            job.stage_all(session, jobs.TRIAL, new)
+
+    stage_all(a=1, b=2)
+    stage_all(b=3, c=4)
+    stage_all()
+    rows = shop.sql("SELECT id, dedupe_key, order_id, payload FROM job ORDER BY id")
+    assert [row[1:] for row in rows] == [
+        (key, order_id, {"payment_id": number}) for key, number in [("a", 1), ("b", 2), ("c", 4)]
+    ]
+    assert rung == [Rung(row[0], jobs.TRIAL) for row in rows]
+    with pytest.raises(TypeError), shop.database() as session:
+        job.stage_all(session, jobs.TRIAL, [job.New("d", order_id, {})])
 
 
 def test_an_unknown_kind_and_arguments_that_do_not_fit_fail_where_they_are_staged(
