@@ -46,8 +46,9 @@ hostile: $(FOR_TEST) ## Send the API more than 20,000 hostile requests; takes lo
 schedules: $(FOR_TEST) ## Run 10,000 random schedules of payments and faults; takes hours
 	@$(IN)python -m tests.schedules
 
-bench: $(FOR_RUN) ## Measure what the job ledger costs beside plain Celery
+bench: $(FOR_RUN) ## Measure the job ledger beside plain Celery, the edge beside bare Flask
 	@$(IN)python -m benchmarks.ledger
+	@$(IN)python -m benchmarks.edge
 
 check: $(FOR_TEST) ## Check style, types, imports, migrations and docs
 	$(IN)ruff check

@@ -12,7 +12,6 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,9 +20,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.servers import PostgreSQL, Valkey
+from benchmarks.servers import ROOT, servers
 
-ROOT = Path(__file__).parents[1]
 _WORKERS = 2
 _PRODUCERS = 4  # threads, as of a web process
 _TICKS = os.sysconf("SC_CLK_TCK")  # a second, in /proc
@@ -51,12 +49,7 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=3)
     given = options.parse_args()
     with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        postgresql = stack.enter_context(PostgreSQL(directory / "postgresql"))
-        stack.callback(postgresql.destroy)
-        valkey = stack.enter_context(Valkey(directory / "valkey"))
-        _set_environment(postgresql.url, valkey.url)
-        _migrate()
+        postgresql, valkey = stack.enter_context(servers())
         parties: Parties = {
             "workers": [stack.enter_context(_worker(number)) for number in range(_WORKERS)],
             "producers": [os.getpid()],
@@ -64,21 +57,6 @@ def main() -> None:
             "Valkey": [valkey.pid],
         }
         _report([_round(given.jobs, parties) for _ in range(given.rounds)])
-
-
-def _set_environment(database_url: str, redis_url: str) -> None:
-    os.environ.update(
-        APP_ENV="development",
-        DATABASE_URL=database_url,
-        REDIS_URL=redis_url,
-        CELERY_BROKER_URL=redis_url,
-        LOG_LEVEL="ERROR",
-    )
-
-
-def _migrate() -> None:
-    command = [sys.executable, "-m", "flask", "--app", "web", "db", "upgrade"]
-    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -39,12 +40,18 @@ def install(app: Flask) -> Api:
     chosen = settings.current()
     app.config.update(API_CONFIG, MAX_CONTENT_LENGTH=chosen.max_body_bytes)
     app.json = OrjsonProvider(app)
+    # No view of ours is a coroutine; Flask would ask it anew in every layer of every request.
+    app.ensure_sync = _as_it_is  # type: ignore[method-assign]
     app.url_map.converters["int"] = IdConverter
     app.before_request(_identify)
     app.after_request(_tell_request_id)
     access.register(app)
     headers.register(app, https_only=chosen.is_production)
     return Api(app)
+
+
+def _as_it_is(func: Callable[..., Any]) -> Callable[..., Any]:
+    return func
 
 
 def _identify() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from flask import Response, jsonify
 from sqlalchemy.orm import Session
 from structlog.contextvars import bind_contextvars
 
@@ -68,7 +69,7 @@ blueprint = Blueprint("orders", __name__, url_prefix="/orders", description="Pla
     "unauthorized_origin",
     "busy",
 )
-def create(body: dict[str, Any]) -> tuple[dict[str, Any], int, Mapping[str, str]]:
+def create(body: dict[str, Any]) -> tuple[Response, int, Mapping[str, str]]:
     """Validate, price and store an order, and hold its stock.
 
     With an `Idempotency-Key` the same request can be repeated safely: it makes one order.
@@ -85,7 +86,8 @@ def create(body: dict[str, Any]) -> tuple[dict[str, Any], int, Mapping[str, str]
         raise Problem(
             409, "being_bought", f"{error.sku} is being bought.", headers={"Retry-After": "1"}
         ) from None
-    return answer, 201, REPLAYED if replayed else {}
+    # The hottest answer: rendered already, it is not dumped by its schema once more.
+    return jsonify(answer), 201, REPLAYED if replayed else {}
 
 
 @blueprint.route("/<int:order_id>/")

@@ -81,6 +81,7 @@ def test_an_order_is_answered_whole(client: FlaskClient) -> None:
         ],
         "shipping_address": {**LEFT_OUT, **shop.ADDRESS},
         "billing_address": {**LEFT_OUT, **BILLING},
+        "shipment": None,
         "payments": [],
         "refunds": [],
         "timeline": [

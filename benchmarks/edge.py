@@ -1,0 +1,226 @@
+"""What the layers around `POST /orders/create/` cost, beside a bare Flask endpoint, in one run.
+
+`python -m benchmarks.edge [--requests 200] [--rounds 9]` calls the WSGI app in this process, with
+a real PostgreSQL and Valkey behind it, and prints CPU time by `time.process_time`, which other
+work on the machine hardly changes. Each call places an order of five lines. The clock of the
+models runs while a verb of theirs or a transaction's begin and commit is at work; all the rest of
+a request is the edge: routing, validation, who calls, limits (in Valkey), idempotency,
+serialisation, headers, figures. Not in it is the server's own work: sockets, HTTP, its log.
+
+The bare endpoint reads the same body as JSON and answers with it. It is the first term of the
+comparison, not a goal: what is printed last is the edge without what Flask itself costs.
+"""
+
+import argparse
+import io
+import json
+import secrets
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import count
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
+
+from flask import Flask, jsonify, request
+from sqlalchemy.orm import Session
+from werkzeug.test import EnvironBuilder
+
+from benchmarks.servers import servers
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+LINES = 5
+LIMIT_MS = 0.6
+_ADDRESS = {"line1": "123 Street", "city": "Town", "postal_code": "12345", "country": "IE"}
+_numbers = count()
+
+
+class Clock:
+    """CPU time spent in what it has been told to clock."""
+
+    def __init__(self) -> None:
+        self.spent, self._depth, self._began = 0.0, 0, 0.0
+
+    def __enter__(self) -> None:
+        if not self._depth:
+            self._began = time.process_time()
+        self._depth += 1
+
+    def __exit__(self, *_raised: object) -> None:
+        self._depth -= 1
+        if not self._depth:
+            self.spent += time.process_time() - self._began
+
+    def clocked(self, verb: Callable[P, T]) -> Callable[P, T]:
+        def timed(*args: P.args, **options: P.kwargs) -> T:
+            with self:
+                return verb(*args, **options)
+
+        return timed
+
+
+class Spent(NamedTuple):
+    """Milliseconds of CPU for one request: all of it, and in the models."""
+
+    whole: float
+    models: float = 0.0
+
+    @property
+    def edge(self) -> float:
+        return self.whole - self.models
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--requests", type=int, default=200)
+    options.add_argument("--rounds", type=int, default=9)
+    given = options.parse_args()
+    with servers(LIMIT_ORDERS_PER_MINUTE="1000000", MAX_OPEN_ORDERS="1000000"):
+        clock = Clock()
+        calls = _calls(clock)
+        for call in calls.values():
+            _round(call, clock, 20)  # connections are open and code is warm
+        rounds = [
+            {name: _round(call, clock, given.requests) for name, call in calls.items()}
+            for _ in range(given.rounds)
+        ]
+    _report({name: [each[name] for each in rounds] for name in calls})
+
+
+def _calls(clock: Clock) -> dict[str, Callable[[], None]]:
+    from models import api_key, catalogue, user  # noqa: PLC0415 - after the environment is set
+    from models.session import transaction  # noqa: PLC0415
+    from web import create_app  # noqa: PLC0415
+
+    app = create_app()
+    with app.app_context(), transaction() as session:
+        for number in range(LINES):
+            catalogue.create(
+                session,
+                sku=f"SKU-{number}",
+                title="Blue T-shirt",
+                unit_price_minor=1999,
+                currency="EUR",
+                stock=10**9,
+                who="benchmark",
+            )
+        owner = user.create(
+            session,
+            email="a@example.com",
+            password=secrets.token_urlsafe(),
+            role="customer",
+            who="x",
+        )
+        scopes = api_key.CUSTOMER_SCOPES
+        _, key = api_key.create(session, owner, name="x", scopes=scopes, days=1, who="x")
+    _clock_the_models(clock)
+    return {
+        "bare Flask": _caller(_bare(), 200),
+        "create, as a guest": _caller(app, 201),
+        "create, by API key": _caller(app, 201, {"HTTP_AUTHORIZATION": f"Bearer {key}"}),
+    }
+
+
+def _clock_the_models(clock: Clock) -> None:
+    """Have the clock run in whatever of the models a request for `create` enters."""
+    from models import api_key, catalogue, idempotency, orders, payment, placing  # noqa: PLC0415
+    from models.session import transaction  # noqa: PLC0415
+    from web import callers  # noqa: PLC0415
+    from web import orders as web_orders  # noqa: PLC0415
+
+    @contextmanager
+    def clocked_transaction() -> Iterator[Session]:
+        whole = transaction()
+        with clock:
+            session = whole.__enter__()
+        yield session  # what fails in here ends the benchmark
+        with clock:
+            whole.__exit__(None, None, None)
+
+    verbs = {
+        api_key: "use",
+        catalogue: "unique_among",
+        idempotency: "claim",
+        payment: "of_order",
+        placing: "place",
+    }
+    for module, name in [
+        *verbs.items(),
+        (orders, "load"),
+        (orders, "timeline"),
+        (orders, "unpaid"),
+    ]:
+        setattr(module, name, clock.clocked(getattr(module, name)))
+    for module in (callers, web_orders):
+        module.transaction = clocked_transaction  # type: ignore[attr-defined]
+
+
+def _bare() -> Flask:
+    app = Flask("bare")
+
+    @app.post("/orders/create/")
+    def create() -> Any:
+        return jsonify(request.get_json())
+
+    return app
+
+
+def _caller(
+    app: "WSGIApplication", status: int, known: Mapping[str, str] | None = None
+) -> Callable[[], None]:
+    """Sends one order to the app, which must answer with this status."""
+    body = json.dumps(_order()).encode()
+    builder = EnvironBuilder("/orders/create/", method="POST", data=body)
+    environ = {**builder.get_environ(), "CONTENT_TYPE": "application/json", **(known or {})}
+    statuses: list[str] = []
+
+    def start_response(answered: str, _headers: Any, _error: Any = None) -> Callable[[bytes], Any]:
+        statuses.append(answered)
+        return lambda _: None
+
+    def call() -> None:
+        own = {"wsgi.input": io.BytesIO(body), "HTTP_IDEMPOTENCY_KEY": f"order-{next(_numbers)}"}
+        answer = b"".join(app({**environ, **own}, start_response))
+        assert statuses.pop().startswith(str(status)), answer
+
+    return call
+
+
+def _order() -> dict[str, Any]:
+    line = {"product_title": "Blue T-shirt", "unit_price": 19.99, "quantity": 2}
+    return {
+        "guest_email": "guest@example.com",
+        "currency": "EUR",
+        "items": [{**line, "product_sku": f"SKU-{number}"} for number in range(LINES)],
+        "shipping_address": _ADDRESS,
+    }
+
+
+def _round(call: Callable[[], None], clock: Clock, times: int) -> Spent:
+    clock.spent, began = 0.0, time.process_time()
+    for _ in range(times):
+        call()
+    whole = time.process_time() - began
+    return Spent(whole=1000 * whole / times, models=1000 * clock.spent / times)
+
+
+def _report(measured: Mapping[str, list[Spent]]) -> None:
+    """Medians over the rounds."""
+    bare = statistics.median(each.edge for each in measured["bare Flask"])
+    print(f"{'ms of CPU a request':24}{'whole':>8}{'models':>8}{'edge':>8}{'- bare':>8}")
+    for name, rounds in measured.items():
+        whole, models, edge = (
+            statistics.median(getattr(each, part) for each in rounds)
+            for part in ("whole", "models", "edge")
+        )
+        print(f"{name:24}{whole:8.3f}{models:8.3f}{edge:8.3f}{edge - bare:8.3f}")
+    print(f"The edge may cost {LIMIT_MS} ms beside bare Flask.")
+
+
+if __name__ == "__main__":
+    main()
