@@ -33,6 +33,6 @@ def world(
     with MailServer(monkeypatch) as mail, stops.watched(monkeypatch):
         world = World(client, stripe_sandbox, mail, monkeypatch)
         yield world
-        world.promises.close()
+        world.close()
         stripe_sandbox.control("reset")
         empty_the_shop()  # each schedule has been judged, and some were to end badly

@@ -43,7 +43,8 @@ class Plot(RuleBasedStateMachine):
     def place(self, basket: list[tuple[str, int]]) -> Document | None:
         """A new order; None if the goods are gone."""
         lines = [shop.line(sku, count, unit_price=_PRICES[sku]) for sku, count in basket]
-        answer = self.world.client.post("/orders/create/", json=shop.order_body(items=lines))
+        body = shop.order_body(items=lines)
+        answer = shop.patiently(lambda: self.world.client.post("/orders/create/", json=body))
         assert answer.status_code in (201, 409), answer.text
         if answer.status_code == 409:
             return None
@@ -52,7 +53,7 @@ class Plot(RuleBasedStateMachine):
 
     def start(self, order: Document) -> str | None:
         """Start the order's payment; its secret, if it is there by now."""
-        answer = shop.start(self.world.client, order)
+        answer = shop.patiently(lambda: shop.start(self.world.client, order))
         assert answer.status_code in (200, 202, 409), answer.text
         secret: str | None = shop.body_of(answer).get("client_secret")
         if secret is not None and secret not in self.secrets:

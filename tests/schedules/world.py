@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import pytest
+import redis
 import requests
 from flask.testing import FlaskClient
 
@@ -17,7 +18,6 @@ from providers import registry
 from settings import Settings
 from tasks import comparing, database_app, peers, relay
 from tasks.base import drain
-from tasks.doorbell import redis_client
 from tests import shop
 from tests.faults.stories import empty_the_shop
 from tests.mail import MailServer
@@ -56,6 +56,7 @@ class World:
         self._chosen = self._base = settings.current()
         self._http = requests.Session()
         self._http.trust_env = False
+        self._redis = redis.Redis.from_url(self._base.redis_url)  # patient, unlike the product's
         monkeypatch.setattr("settings.current", self._settings)
         monkeypatch.setattr(comparing, "_PATIENCE_SECONDS", 0)  # no event is on its way by itself
         with database_app.app_context():
@@ -143,7 +144,9 @@ class World:
     def deliver(self, event: Mapping[str, Any]) -> None:
         body = json.dumps(event).encode()
         headers = {"Content-Type": "application/json", **shop.signature(body)}
-        answer = self.client.post("/orders/webhook/", data=body, headers=headers)
+        answer = shop.patiently(
+            lambda: self.client.post("/orders/webhook/", data=body, headers=headers)
+        )
         assert answer.status_code == 200, answer.text
 
     # Time, and who works in it.
@@ -159,8 +162,7 @@ class World:
         """Breakers close and buckets fill within seconds that no schedule waits for."""
         for breaker in (peers.provider, peers.mail_server):
             breaker.cache_clear()
-        with redis_client() as redis:
-            redis.flushdb()
+        self._redis.flushdb()
 
     def let_leases_expire(self) -> None:
         shop.let_leases_expire()
@@ -175,6 +177,12 @@ class World:
         """Stage what is staged from time to time."""
         for kind in kinds:
             shop.stage_job(kind)
+
+    def close(self) -> None:
+        """End the connections."""
+        self.promises.close()
+        self._redis.close()
+        self._http.close()
 
     # What must be true.
 
