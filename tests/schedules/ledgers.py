@@ -76,7 +76,7 @@ def _of_payments(rows: Sequence[Row[Any]], ledger: Ledger) -> Iterator[str]:
         row = by_id.pop(intent["id"], None)
         if row is None:
             row = by_mark[intent["metadata"]["payment_id"]]
-            if not row.needs_review:
+            if intent["status"] != "canceled" and not row.needs_review:
                 yield f"payment {row.id} does not know its {intent['status']} intent"
         elif row.state != _ENDED.get(intent["status"]) and not row.needs_review:
             yield f"payment {row.id} is {row.state}, at the provider {intent['status']}"
