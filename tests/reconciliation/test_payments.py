@@ -8,6 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from providers import registry
+from tasks.base import drain
 from tests import shop
 from tests.reconciliation.world import (
     UNKNOWN,
@@ -195,6 +196,32 @@ def test_a_closing_that_came_to_nothing_is_told(paying: Paying) -> None:
     assert (promise, payment_id) == ("provider.payment_is_opened_once", paying.id)
     assert said == f"open, and not {paying.intent} of this payment"
     assert intent(paying.sandbox, second) == "requires_payment_method"
+
+
+def test_a_stray_that_is_paid_before_it_is_closed_keeps_its_money(paying: Paying) -> None:
+    later(minutes=1)
+    unknown = stray(paying.sandbox, UNKNOWN)
+    assert step("payments") == "done"
+    paying.sandbox.control(f"payment_intents/{unknown}/pay")
+    drain()
+    assert shop.sql("SELECT state FROM job WHERE kind = 'payments.close_stray'") == [("done",)]
+    assert intent(paying.sandbox, unknown) == "succeeded"
+    reconcile()
+    assert [promise for promise, *_ in findings()] == ["provider.payment_is_ours"]
+
+
+def test_a_stray_with_money_in_flight_is_waited_for(paying: Paying) -> None:
+    later(minutes=1)
+    unknown = stray(paying.sandbox, UNKNOWN)
+    slow = {"payment_method": "pm_card_processing"}
+    paying.sandbox.control(f"payment_intents/{unknown}/pay", slow)
+    reconcile()
+    assert shop.sql("SELECT state FROM job WHERE kind = 'payments.close_stray'") == [("ready",)]
+    paying.sandbox.control(f"payment_intents/{unknown}/fail_processing")
+    shop.let_pass(minutes=1)
+    drain()
+    assert intent(paying.sandbox, unknown) == "canceled"
+    assert findings() == []
 
 
 def test_another_amount_is_told_and_its_order_marked(paying: Paying) -> None:

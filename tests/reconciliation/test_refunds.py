@@ -136,6 +136,32 @@ def test_a_refund_that_contradicts_ours_is_told_and_its_order_marked(
     assert findings() == []
 
 
+def test_a_stale_list_of_refunds_undoes_nothing(
+    paid: Paying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was read when the refund was still pending."""
+    give_back(paid)
+    _list_refunds(monkeypatch, state="pending")
+    reconcile("refunds")
+    assert (refunds(), findings()) == ([("succeeded", "staff", TOTAL)], [])
+
+
+def test_a_list_alone_makes_no_failed_refund_good(
+    paid: Paying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_back(paid)
+    later(minutes=10)
+    (made,) = paid.sandbox.ledger()["refunds"]
+    paid.sandbox.control(f"refunds/{made['id']}/fail")
+    reconcile("refunds")
+    assert refunds() == [("failed", "staff", TOTAL)]
+    later(minutes=10)
+    with monkeypatch.context() as lying:
+        _list_refunds(lying, state="succeeded")
+        reconcile("refunds")
+    assert refunds() == [("failed", "staff", TOTAL)]
+
+
 def test_a_refund_that_the_provider_does_not_know_is_told(paid: Paying) -> None:
     give_back(paid)
     later(minutes=10)

@@ -1,7 +1,7 @@
 """The comparison goes on where it was cut short, dies, or meets another."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +9,8 @@ from flask.testing import FlaskClient
 from prometheus_client import REGISTRY
 
 import settings
-from models.reconciliation import healing
+from models.reconciliation import healing, span
+from models.reconciliation.span import Span
 from providers import registry
 from providers.base import OutcomeUnknown, Page
 from tasks import comparing
@@ -129,6 +130,25 @@ def test_a_run_that_dies_in_the_middle_is_gone_on_with(
     shop.let_pass(minutes=1)
     drain()
     assert _known_as_paid() == [each.id for each in three_paid]
+    assert _rest() == [(False, True)]
+
+
+def test_a_step_that_another_worker_has_done_too_changes_nothing() -> None:
+    def resume() -> Span:
+        with shop.database() as session:
+            return span.resume(session, "stripe", "payments")
+
+    def pass_on(done: Span, reached: datetime | None) -> None:
+        with shop.database() as session:
+            span.pass_on(session, "stripe", "payments", done, reached)
+
+    mine, theirs = resume(), resume()
+    assert mine == theirs
+    reached = mine.since + timedelta(hours=1)
+    pass_on(mine, reached)
+    pass_on(theirs, None)
+    assert resume() == mine._replace(until=reached)
+    pass_on(resume(), None)
     assert _rest() == [(False, True)]
 
 
