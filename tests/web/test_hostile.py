@@ -123,3 +123,12 @@ def test_a_query_that_breaks_several_rules_is_one_kind_of_problem(attacked: Targ
 
     assert problem(answer) == (400, "invalid_parameter")
     assert {each["parameter"] for each in answer.get_json()["errors"]} == {"q", "starting_after"}
+
+
+@pytest.mark.parametrize("origin", ["http://[", "https://:x", "null", "", "\xff://localhost.evil"])
+def test_an_origin_that_is_none_is_foreign(attacked: Target, origin: str) -> None:
+    headers = {**attacked.callers["manager in a browser"], "Origin": origin}
+
+    answer = attacked.client.post("/staff/jobs/1/retry/", json={"why": "x"}, headers=headers)
+
+    assert problem(answer) == (403, "unauthorized_origin")
