@@ -1,56 +1,80 @@
 """What must be true once the faults are over (DESIGN §9), of database, provider, mails, broker."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
+from typing import Any
 
 import redis
-from sqlalchemy import create_engine
-from sqlalchemy.orm import Session
 
 from celeryconfig import beat_schedule
 from models.kinds import QUEUES
 from tests import invariants
+from tests.faults import money
 from tests.faults.harness import Harness
 
 # Each row that it finds is work that has not come to its end; periodic work always comes anew.
 _UNFINISHED = """
     SELECT kind, state, attempts, last_error FROM job
     WHERE state IN ('ready', 'leased', 'dead') AND NOT (
-        kind = ANY (%s) AND created_at > clock_timestamp() - interval '20 s')
+        kind = ANY (%s)
+        AND created_at > clock_timestamp() + coalesce((SELECT shift FROM clock_offset), '0')
+            - interval '20 s')
     UNION ALL SELECT type, state, 0, reason FROM webhook_event WHERE state IN ('received', 'parked')
-    UNION ALL SELECT 'mail', state, 0, recipient FROM notification WHERE state <> 'sent'"""
+    UNION ALL SELECT 'mail', state, 0, recipient FROM notification WHERE state <> 'sent'
+    UNION ALL SELECT 'refund', state, 0, failure FROM refund
+    WHERE state IN ('requested', 'sent', 'unknown', 'pending')"""
+# What we give back is told, once the provider has taken it.
+_REFUNDS_TOLD = """
+    SELECT email, count(*) FROM refund JOIN orders ON orders.id = order_id
+    WHERE origin <> 'provider' AND provider_refund_id IS NOT NULL GROUP BY email"""
 _PERIODIC = [entry["task"] for entry in beat_schedule.values()]
 
 
 def settle(product: Harness) -> None:
     """Wait until nothing is left to do; then every promise must have been kept."""
-    product.until(lambda: _is_quiet(product), "everything has come to its end")
+    try:
+        product.until(lambda: not any(_unrest(product)), "everything has come to its end")
+    except AssertionError as error:
+        raise AssertionError(f"{list(_unrest(product))}\n{error}") from None
     news = set(broken(product)) - product.reported
     product.reported |= news
     assert not news, "\n".join(sorted(news))
 
 
-def _is_quiet(product: Harness) -> bool:
+def _unrest(product: Harness) -> Iterator[Any]:
+    """Whatever has not come to its end."""
+    yield from product.sql(_UNFINISHED, _PERIODIC)
     paid = {email for (email,) in product.sql("SELECT email FROM orders WHERE state = 'paid'")}
-    payers = {buyer.email for buyer in product.buyers if buyer.has_paid}
-    return payers <= paid and not product.sql(_UNFINISHED, _PERIODIC)
+    yield from {buyer.email for buyer in product.buyers if buyer.has_paid} - paid
+    if product.is_telling:
+        yield "events are on their way"
+
+
+def catch(product: Harness, words: str) -> None:
+    """Wait until the checks tell of what a careless process did, which is no news any more."""
+
+    def is_caught() -> bool:
+        found = set(broken(product)) - product.reported
+        caught = {fault for fault in found if words in fault}
+        product.reported |= found if caught else set()
+        return bool(caught)
+
+    product.until(is_caught, f"the checks say: {words}")
 
 
 def broken(product: Harness) -> Iterator[str]:
     """Every promise that was not kept, with what shows it."""
     yield from _database(product)
     yield from _orders(product)
-    yield from _money(product)
+    yield from money.broken(product)
     yield from _jobs(product)
     yield from _mails(product)
     yield from _redis(product)
 
 
 def _database(product: Harness) -> Iterator[str]:
-    engine = create_engine(product.run["database_url"].replace("://", "+psycopg://", 1))
-    with Session(engine) as session:
+    with product.database() as session:
         yield from invariants.broken(session)
-    engine.dispose()
     idle = product.sql(
         "SELECT pid, query FROM pg_stat_activity WHERE state LIKE 'idle in transaction%%'"
         " AND state_change < clock_timestamp() - interval '2 s'"
@@ -71,23 +95,6 @@ def _orders(product: Harness) -> Iterator[str]:
             yield f"{buyer.email} asked with one key; stored are {found}"
 
 
-def _money(product: Harness) -> Iterator[str]:
-    ledger = product.ledger
-    theirs = Counter(
-        (charge["payment_intent"], charge["amount"])
-        for charge in ledger["charges"]
-        if charge["status"] == "succeeded"
-    )
-    ours = Counter(
-        product.sql("SELECT provider_payment_id, received_minor FROM payment WHERE settles")
-    )
-    if theirs != ours:
-        yield f"charged but not booked: {theirs - ours}; booked but not charged: {ours - theirs}"
-    opened = Counter(intent["metadata"]["payment_id"] for intent in ledger["payment_intents"])
-    if twice := [payment for payment, times in opened.items() if times > 1]:
-        yield f"payments {twice} were opened more than once"
-
-
 def _jobs(product: Harness) -> Iterator[str]:
     twice = product.sql(
         "SELECT job_id, kind, count(*) FROM job_attempt JOIN job ON job.id = job_id"
@@ -101,8 +108,9 @@ def _mails(product: Harness) -> Iterator[str]:
     letters = defaultdict(set)
     for mail in product.mails("@faults.example"):
         letters[mail["to"]].add(mail["message_id"])
+    refunds = dict(product.sql(_REFUNDS_TOLD))
     for buyer in product.buyers:
-        expected = 1 if buyer.has_paid else 0
+        expected = (1 if buyer.has_paid else 0) + refunds.get(buyer.email, 0)
         if len(letters[buyer.email]) != expected:
             yield f"{buyer.email} got {len(letters[buyer.email])} mails instead of {expected}"
 

@@ -1,5 +1,6 @@
 """The whole product under the fault profile, with a database, a broker and lines that can break."""
 
+import json
 import os
 import re
 import shlex
@@ -9,20 +10,25 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from functools import cached_property
 from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import redis
-import requests
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
 
 from sandbox.embedded import Server
 from sandbox.servers import PostgreSQL, Valkey
+from tests.faults.clerk import Clerk
 from tests.faults.load import Buyer
+from tests.faults.outside import Outside
 from tests.faults.profile import FAULT_PROFILE
 from tests.faults.proxy import Proxy
-from tests.wiring.product import ROOT, Product
+from tests.wiring.product import ROOT
 
 _INSTANCE = "faults"
 _BRPOP_SECONDS = 1  # kombu's
@@ -30,7 +36,7 @@ QUEUE = "orders:faults:{}"
 """The name of a queue's list in Redis."""
 
 
-class Harness(Product):
+class Harness(Outside):
     """A product whose servers and lines the test owns; `buyers` are all that ever bought."""
 
     postgresql: PostgreSQL
@@ -39,6 +45,7 @@ class Harness(Product):
     web_to_broker: Proxy
     worker_to_database: Proxy
     worker_to_mail: Proxy
+    worker_to_provider: Proxy
 
     def __init__(self, directory: Path, **environment: Any) -> None:
         super().__init__(directory, **environment)
@@ -56,48 +63,14 @@ class Harness(Product):
         self.buyers.append(buyer)
         return buyer
 
-    # --- the provider and the mail server ---
+    # --- who works here ---
 
-    @property
-    def ledger(self) -> dict[str, list[dict[str, Any]]]:
-        """What the provider has on record."""
-        return dict(self._control("GET", "provider", "ledger").json())
-
-    @contextmanager
-    def provider_fault(self, fault: str, **details: object) -> Iterator[None]:
-        """Have calls that open a payment meet a fault."""
-        given = {"endpoint": "payment_intents.create", "fault": fault, **details}
-        self._control("POST", "provider", "faults", given)
-        try:
-            yield
-        finally:
-            self._control("DELETE", "provider", "faults")
-
-    @contextmanager
-    def mail_fault(self, kind: str, **details: object) -> Iterator[None]:
-        self._control("POST", "mail", "faults", {"kind": kind, **details})
-        try:
-            yield
-        finally:
-            self._control("DELETE", "mail", "faults")
-
-    @contextmanager
-    def webhooks_held(self) -> Iterator[None]:
-        """Keep the provider's events back until the end of the block."""
-        self._control("POST", "provider", "deliveries", {"mode": "hold"})
-        try:
-            yield
-        finally:
-            self._control("POST", "provider", "deliveries", {"mode": "normal"})
-            self._control("POST", "provider", "deliveries/release")
-
-    def _control(
-        self, method: str, who: str, path: str, body: Mapping[str, object] | None = None
-    ) -> requests.Response:
-        url = f"{self.run[f'{who}_control_url']}/{path}"
-        answer = requests.request(method, url, json=body, timeout=30)
-        answer.raise_for_status()
-        return answer
+    @cached_property
+    def clerk(self) -> Clerk:
+        """The member of staff that the seed has made."""
+        kept = json.loads((self._directory / "secrets.json").read_text())
+        web = self.run["base_urls"]["web"]
+        return Clerk(web, kept["STAFF_EMAIL"], kept["STAFF_PASSWORD"])
 
     # --- the broker ---
 
@@ -183,6 +156,23 @@ class Harness(Product):
         self.until(lambda: not self.postgresql.running, "the database is down")
         self.postgresql.start()
 
+    @contextmanager
+    def database(self) -> Iterator[Session]:
+        """A transaction of the test's own with the product's database."""
+        engine = create_engine(self.run["database_url"].replace("://", "+psycopg://", 1))
+        with Session(engine) as session, session.begin():
+            yield session
+        engine.dispose()
+
+    def let_pass(self, hours: float) -> None:
+        """Move the clocks of the database and of the provider on, which nobody sets back."""
+        self.sql(
+            "INSERT INTO clock_offset (id, shift) VALUES (1, %s)"
+            " ON CONFLICT (id) DO UPDATE SET shift = clock_offset.shift + excluded.shift",
+            timedelta(hours=hours),
+        )
+        self.move_providers_clock(round(hours * 3600))
+
     def job(self, kind: str, order_id: int) -> dict[str, Any]:
         """The newest job of a kind for an order."""
         columns = ("id", "state", "attempts", "lease_owner", "last_error")
@@ -214,7 +204,8 @@ def started(directory: Path) -> Iterator[Harness]:
                 "worker_to_database": postgresql,
             }.items()
         }
-        mail = stack.enter_context(Proxy(lambda: _mail_port(harness)))
+        mail = stack.enter_context(Proxy(lambda: _port(harness.run["smtp_url"])))
+        provider = stack.enter_context(Proxy(lambda: _port(harness.run["base_urls"]["provider"])))
         broker_url = valkey.url.removesuffix("0") + "1"
         procfile = _procfile(
             directory / "Procfile",
@@ -222,7 +213,10 @@ def started(directory: Path) -> Iterator[Harness]:
                 "DATABASE_URL": _through(lines["web_to_database"], postgresql.url),
                 "CELERY_BROKER_URL": _through(lines["web_to_broker"], broker_url),
             },
-            worker_payments={"DATABASE_URL": _through(lines["worker_to_database"], postgresql.url)},
+            worker_payments={
+                "DATABASE_URL": _through(lines["worker_to_database"], postgresql.url),
+                "STRIPE_API_BASE": f"http://127.0.0.1:{provider.port}",
+            },
             worker_mail={"SMTP_URL": f"smtp://127.0.0.1:{mail.port}"},
         )
         harness = Harness(
@@ -235,7 +229,8 @@ def started(directory: Path) -> Iterator[Harness]:
             WEB_CONCURRENCY="2",
             **FAULT_PROFILE,
         )
-        harness.postgresql, harness.valkey, harness.worker_to_mail = postgresql, valkey, mail
+        harness.postgresql, harness.valkey = postgresql, valkey
+        harness.worker_to_mail, harness.worker_to_provider = mail, provider
         for name, line in lines.items():
             setattr(harness, name, line)
         yield stack.enter_context(harness)
@@ -245,9 +240,9 @@ def _port_of(server: Server) -> Callable[[], int]:
     return lambda: server.port
 
 
-def _mail_port(harness: Harness) -> int:
-    """Where the mail server listens, which is known once the product runs."""
-    return urlsplit(str(harness.run["smtp_url"])).port or 0
+def _port(url: str) -> int:
+    """Where something listens, which is known once the product runs."""
+    return urlsplit(url).port or 0
 
 
 def _through(line: Proxy, url: str) -> str:

@@ -63,6 +63,11 @@ class Buyer:
             **self._token,
         )
 
+    def begin_anew(self) -> None:
+        """Forget the payment that failed: what is asked next is another request."""
+        self.key = secrets.token_hex(16)
+        self.payment = {}
+
     def follow(self) -> None:
         """Wait until the payment can be paid."""
         path = f"{self.web}/orders/payments/{self.payment['payment_id']}/"
@@ -75,20 +80,32 @@ class Buyer:
             time.sleep(_PAUSE_SECONDS)
 
     def pay(self) -> None:
-        """Pay as a browser does."""
-        secret: str = self.payment["client_secret"]
-        answer = requests.post(
-            f"{self._provider}/v1/payment_intents/{secret.partition('_secret_')[0]}/confirm",
+        """Pay as a browser does; the shop must call the order paid then."""
+        self.try_to_pay().raise_for_status()
+        self.has_paid = True
+
+    def try_to_pay(self, card: str = "pm_card_visa") -> requests.Response:
+        """Ask the provider once."""
+        return requests.post(
+            f"{self._provider}/v1/payment_intents/{self.intent_id}/confirm",
             data={
-                "client_secret": secret,
-                "payment_method": "pm_card_visa",
+                "client_secret": self.payment["client_secret"],
+                "payment_method": card,
                 "return_url": "http://127.0.0.1/back",
             },
             headers={"Authorization": f"Bearer {self.payment['publishable_key']}"},
             timeout=30,
         )
-        answer.raise_for_status()
-        self.has_paid = True
+
+    @property
+    def intent_id(self) -> str:
+        """What the provider calls the payment."""
+        secret: str = self.payment["client_secret"]
+        return secret.partition("_secret_")[0]
+
+    @property
+    def payment_id(self) -> int:
+        return int(self.payment["payment_id"])
 
     def post(self, path: str, body: object, **headers: str) -> requests.Response:
         """Ask once, with this buyer's key."""
