@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from models.audit.check import Promise
 from models.intents import ListedPayment, PaymentRequest, PaymentSnapshot
@@ -165,6 +165,7 @@ def unlisted(
             Payment.sent_at.between(since, until),
         )
         .order_by(Payment.sent_at)
+        .options(defer(Payment.raw_response))
     )
     return [_missing(row) for row in rows if row.provider_payment_id not in listed]
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import Index, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from models import dispute
 from models.audit.check import Promise
@@ -165,6 +165,7 @@ def unlisted(
             Refund.sent_at.between(since, until),
         )
         .order_by(Refund.sent_at)
+        .options(defer(Refund.raw_response))
     )
     return [_missing(row) for row in rows if row.provider_refund_id not in listed]
 
