@@ -14,6 +14,7 @@ from settings import Settings
 from web import admission, errors, limits, sessions
 from web.admission import View, Who
 from web.errors import PROBLEM_JSON, PROBLEMS_PATH
+from web.examples import example_of
 from web.parsing import JsonParser
 from web.problems import PROBLEMS
 from web.representations import Problem
@@ -193,8 +194,7 @@ def problem_example(code: str) -> dict[str, object]:
 
 
 def _example_of(schema: MarshmallowSchema | None) -> Mapping[str, Any]:
-    example = getattr(schema, "example", None)
-    return {"example": example} if example else {}
+    return {} if schema is None else {"example": example_of(schema)}
 
 
 def _no_problem_yet(status: int) -> dict[str, Any]:

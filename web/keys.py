@@ -81,7 +81,7 @@ class KeyMade(Key):
 
 
 class KeyList(Schema):
-    data = fields.List(Nested(Key), required=True)
+    data = fields.List(Nested(Key), required=True, metadata=about("Newest first."))
 
 
 @blueprint.route("/", methods=["POST"])

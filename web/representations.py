@@ -122,14 +122,28 @@ class Order(Schema):
     expires_at = moment("Until when the goods are held.", allow_none=True)
     created_at = moment("When it was placed.")
     paid_at = moment("When it was paid.", allow_none=True)
-    items = fields.List(Nested(OrderItem), required=True)
-    shipping_address = Nested(Address, required=True)
-    billing_address = Nested(Address, required=True, allow_none=True)
-    shipment = Nested(Shipment, required=True, allow_none=True)
-    payments = fields.List(Nested(OrderPayment), required=True)
-    refunds = fields.List(Nested(Refund), required=True)
+    items = fields.List(Nested(OrderItem), required=True, metadata=about("Its lines."))
+    shipping_address = Nested(Address, required=True, metadata=about("Where the goods go."))
+    billing_address = Nested(
+        Address,
+        required=True,
+        allow_none=True,
+        metadata=about("Where the bill goes, if elsewhere."),
+    )
+    shipment = Nested(
+        Shipment,
+        required=True,
+        allow_none=True,
+        metadata=about("How the goods left, if they have."),
+    )
+    payments = fields.List(
+        Nested(OrderPayment), required=True, metadata=about("Each that was started.")
+    )
+    refunds = fields.List(Nested(Refund), required=True, metadata=about("Each that was asked for."))
     disputes = fields.List(Nested(Dispute), metadata=about("For staff."))
-    timeline = fields.List(Nested(TimelineEntry), required=True)
+    timeline = fields.List(
+        Nested(TimelineEntry), required=True, metadata=about("What happened to it, in order.")
+    )
 
 
 class Payment(Schema):

@@ -116,8 +116,10 @@ class OrderCreate(Schema):
         required=True,
         metadata=about("Lines with the same SKU are added up before they are checked."),
     )
-    shipping_address = Nested(AddressIn, required=True)
-    billing_address = Nested(AddressIn, load_default=None)
+    shipping_address = Nested(AddressIn, required=True, metadata=about("Where the goods go."))
+    billing_address = Nested(
+        AddressIn, load_default=None, metadata=about("Where the bill goes, if elsewhere.")
+    )
 
     @validates_schema
     def refuse_more_decimals_than_the_currency_has(

@@ -88,7 +88,7 @@ class JobAttempt(Schema):
 
 
 class JobDetail(Schema):
-    job = Nested(Job, required=True)
+    job = Nested(Job, required=True, metadata=about("The row."))
     attempts = fields.List(
         Nested(JobAttempt),
         required=True,

@@ -92,6 +92,29 @@ def test_every_schema_is_one_and_every_example_fits_it(
     assert shown > len(operations)
 
 
+def test_every_body_has_an_example_and_every_field_and_parameter_a_description(
+    document: Json, operations: dict[str, Json]
+) -> None:
+    bare = [
+        address
+        for address, operation in operations.items()
+        for media in _media(operation)
+        if "example" not in media and not media.get("examples")
+    ]
+    silent = [
+        f"{name}.{field}"
+        for name, schema in document["components"]["schemas"].items()
+        for field, described in schema.get("properties", {}).items()
+        if not described.get("description")
+    ] + [
+        f"{address} {each['name']}"
+        for address, operation in operations.items()
+        for each in operation["parameters"]
+        if each["in"] != "path" and not each.get("description")
+    ]
+    assert (bare, silent) == ([], [])
+
+
 def test_every_problem_that_an_operation_shows_is_one_of_the_table(
     operations: dict[str, Json],
 ) -> None:
