@@ -14,6 +14,7 @@ logger = logging.getLogger(__name__)
 
 _BATCH = 100
 _SHARE_OF_LEASE = 1 / 3
+_REST = 1  # times as long as a full batch took: meanwhile new orders have the machine
 
 
 @job("reservations.sweep", retry=Retry(attempts=3))
@@ -22,7 +23,9 @@ def sweep(work: Work) -> None:
 
     What is left, or cannot be closed, is tried again at the next slot, and the auditor tells of it.
     """
-    deadline = time.monotonic() + settings.current().job_lease_seconds * _SHARE_OF_LEASE
+    chosen = settings.current()
+    share = chosen.job_lease_seconds * _SHARE_OF_LEASE
+    deadline = time.monotonic() + min(share, chosen.sweep_period_seconds)
     for _ in close_overdue():
         if time.monotonic() > deadline:
             break
@@ -35,8 +38,12 @@ def close_overdue() -> Iterator[int]:
 
     Those without a payment end in batches; each of the others has a transaction of its own.
     """
+    began = time.monotonic()
     while ended := _expire_unpaid():
         yield ended
+        if ended == _BATCH:
+            time.sleep(_REST * (time.monotonic() - began))
+        began = time.monotonic()
     failed: list[int] = []
     while batch := _overdue(past=failed):
         failed += [order_id for order_id in batch if not _expire(order_id)]
