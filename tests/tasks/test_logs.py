@@ -18,6 +18,7 @@ from structlog.contextvars import bound_contextvars, get_contextvars
 import settings
 from models import lease
 from models.kinds import Retry
+from models.stock import StockItem
 from sandbox.embedded import free_port
 from tasks.base import Work, drain, perform
 from tasks.logs import FIELDS
@@ -114,10 +115,10 @@ def test_causes_that_go_round_in_a_circle_are_told_once(log: Log) -> None:
 
 @pytest.mark.usefixtures("app")
 def test_a_row_that_postgresql_quotes_stays_with_postgresql(log: Log) -> None:
-    sku = "LOVELACE"
-    shop.make_item(sku=sku)
-    with pytest.raises(IntegrityError) as refused:
-        shop.make_item(sku=sku)
+    shop.make_item(sku="LOVELACE")
+    twin = StockItem(sku="LOVELACE", title="x", unit_price_minor=1, currency="EUR", stock=0)
+    with pytest.raises(IntegrityError) as refused, shop.database() as session:
+        session.add(twin)
     logger.error("refused: %r", refused.value, exc_info=refused.value)
 
     assert "UniqueViolation" in log.lines[0]["exception"]
