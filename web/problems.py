@@ -81,7 +81,7 @@ PROBLEMS: dict[str, Kind] = {
     "malformed_event": Kind(
         400,
         "The webhook is signed but is no event",
-        "Send the provider's event as it is; thin events are not taken.",
+        "Send the provider's event as it is, with the API version that the docs name.",
     ),
     "invalid_credentials": Kind(
         401, "The credentials are not valid", "Check the name, the password or the key."

@@ -1,5 +1,6 @@
 """The real app, watched: whatever it answers must be what its document promises."""
 
+import os
 from collections.abc import Callable, Iterator
 from itertools import count
 
@@ -17,10 +18,10 @@ settings.register_profile("hostile", max_examples=7000)
 
 @pytest.fixture
 def app(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Flask:
-    from tasks.doorbell import channel, redis_client  # noqa: PLC0415 - after the environment is set
+    from tasks.doorbell import channel  # noqa: PLC0415 - after the environment is set
 
     monkeypatch.setattr(app, "test_client_class", ContractClient)
-    with redis_client() as client:  # wrong passwords of other tests are not this one's
+    with Redis.from_url(os.environ["REDIS_URL"]) as client:  # others' wrong passwords are not ours
         client.delete(channel(""), *client.scan_iter(channel("tries:*")))
     return app
 

@@ -25,14 +25,6 @@ INTENT = {
     "livemode": False,
     "metadata": {},
 }
-THIN_EVENT = {
-    "id": "evt_test_1",
-    "object": "v2.core.event",
-    "type": "v1.billing.meter.no_meter_found",
-    "created": "2026-11-22T12:00:00.000Z",
-    "livemode": False,
-    "related_object": {"id": "mtr_1", "type": "billing.meter"},
-}
 EVENT = json.dumps(shop.event_about(INTENT)).encode()
 
 
@@ -154,11 +146,10 @@ def test_every_secret_of_a_rotation_is_accepted(client: FlaskClient, secret: str
         EVENT.replace(b'"eur"', b'"\\ud800"'),
         EVENT.replace(b'"status": "succeeded"', b'"status": "brand_new"'),
         json.dumps(shop.event_about(INTENT, created=1e30)).encode(),
-        json.dumps(THIN_EVENT).encode(),
     ],
     ids=[
         "text", "array", "empty", "null", "bottomless", "id", "type", "NUL", "NaN", "surrogate",
-        "status", "time", "thin",
+        "status", "time",
     ],
 )  # fmt: skip
 def test_what_is_signed_but_no_event_is_refused_and_not_stored(
@@ -219,8 +210,11 @@ def test_no_secret_and_no_persons_data_are_stored_with_an_event(client: FlaskCli
 
 
 def test_a_nul_in_an_event_does_not_keep_it_from_being_stored(client: FlaskClient) -> None:
-    event = shop.event_about({**INTENT, "description": "a\0b"})
+    event = shop.event_about({**INTENT, "cancellation_reason": "a\0b"})
 
     stored(client, event)
 
-    assert "ab" in shop.sql("SELECT body->'data'->'object'->>'description' FROM webhook_event")[0]
+    assert (
+        "ab"
+        in shop.sql("SELECT body->'data'->'object'->>'cancellation_reason' FROM webhook_event")[0]
+    )
