@@ -24,6 +24,7 @@ SHIRT, PIECE = "TSHIRT-BLUE", "PAINTING"
 TOTAL_MINOR = 3 * 1999
 _BODY = shop.order_body(items=[shop.line(SHIRT, 2), shop.line(PIECE, 1)])
 _ROUNDS = 20
+_PATIENCE_SECONDS = 30
 _PAUSE_SECONDS = 0.02
 _EMPTY = "; ".join(f"DELETE FROM {table.name}" for table in reversed(Base.metadata.sorted_tables))
 _LATER = "UPDATE job SET lease_until = lease_until - interval '1 h' WHERE state = 'leased'"
@@ -222,7 +223,7 @@ def _let_time_heal() -> None:
 
 
 def _end_locks() -> None:
-    with redis_client() as redis:
+    with redis_client(_PATIENCE_SECONDS) as redis:
         for lock in redis.scan_iter(channel("piece:*")):
             assert redis.pttl(lock) > 0, f"{lock!r} would stay for ever"
         redis.flushdb()

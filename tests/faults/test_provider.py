@@ -462,9 +462,11 @@ def test_47_a_refund_whose_answer_was_lost_is_made_once(
     assert _refunds(faulty, buyer) == [500]
 
 
+@slow
 def test_47_control_with_a_random_key_a_lost_answer_gives_back_twice(faulty: Harness) -> None:
     buyer = _paid(faulty)
     with (
+        faulty.webhooks_held(),
         _instead_of_the_worker(faulty, "keys"),
         faulty.provider_fault("accept_then_cut", _REFUND),
     ):
