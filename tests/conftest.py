@@ -109,6 +109,7 @@ def client(app: "Flask") -> "FlaskClient":
 
 @pytest.fixture
 def stripe_sandbox() -> Iterator[StripeProcess]:
-    """The provider, with no faults left behind."""
+    """The provider, with no faults and no habits left behind."""
     yield _stripe
     _stripe.control("faults", method="DELETE")
+    _stripe.control("config", method="DELETE")

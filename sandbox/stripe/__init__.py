@@ -16,6 +16,7 @@ without a key, tests steer it with JSON:
     POST   config                 {webhook_url, webhook_secret, refund_seconds, search_lag_seconds,
                                   requests_per_second, thin_events}
     GET    config                 the same, and what is set besides
+    DELETE config                 the defaults again, but for the webhook's url and secret
     POST   reset                  forgets everything but the config
     GET    ledger                 {payment_intents, charges, refunds}, oldest first
     GET    requests?field=value   the last 1000 requests, oldest first

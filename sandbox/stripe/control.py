@@ -15,6 +15,7 @@ from sandbox.stripe.state import Sandbox
 MODES = ("normal", "drop", "double", "reorder", "hold", "delay")
 MOST_COPIES = 50
 SETTINGS = set(CONFIGURATION) - {"id", "deliveries", "clock_offset"}
+GIVEN_AT_START = {"webhook_url", "webhook_secret"}
 INTENT_FIELDS = ("id", "created", "amount", "amount_received", "currency", "status", "metadata")
 CHARGE_FIELDS = (
     "id",
@@ -192,6 +193,12 @@ def _add_settings(blueprint: Blueprint, sandbox: Sandbox) -> None:
     def change() -> ResponseReturnValue:
         with sandbox.store.transaction():
             return jsonify(configure(sandbox.store, **_given(*SETTINGS)))
+
+    @blueprint.delete("/config")
+    def forget() -> ResponseReturnValue:
+        defaults = {name: CONFIGURATION[name] for name in SETTINGS - GIVEN_AT_START}
+        with sandbox.store.transaction():
+            return jsonify(configure(sandbox.store, **defaults))
 
     @blueprint.get("/config")
     def show() -> ResponseReturnValue:

@@ -8,13 +8,6 @@ import stripe
 from tests.sandbox.process import StripeProcess, WebhookEndpoint
 from tests.stripe_spec import SPECS, ValidatingHTTPClient
 
-DEFAULTS = {
-    "webhook_url": None,
-    "refund_seconds": None,
-    "requests_per_second": None,
-    "thin_events": False,
-}
-
 
 @pytest.fixture(scope="session")
 def running_sandbox() -> Iterator[StripeProcess]:
@@ -24,7 +17,8 @@ def running_sandbox() -> Iterator[StripeProcess]:
 
 @pytest.fixture
 def sandbox(running_sandbox: StripeProcess) -> StripeProcess:
-    running_sandbox.control("config", DEFAULTS)
+    running_sandbox.control("config", method="DELETE")
+    running_sandbox.control("config", {"webhook_url": None, "refund_seconds": None})
     running_sandbox.control("reset")
     return running_sandbox
 

@@ -77,9 +77,17 @@ def test_a_search_may_not_know_the_newest_intents_yet(
 
     sandbox.control("clock", {"advance_seconds": 61})
     assert len(client.v1.payment_intents.search(query).data) == 1
-    sandbox.control("config", {"search_lag_seconds": 0})
 
 
 def test_a_broken_query_is_refused(client: stripe.StripeClient) -> None:
     with pytest.raises(stripe.InvalidRequestError, match="parse"):
         client.v1.payment_intents.search({"query": "payment_id=7"})
+
+
+def test_habits_are_forgotten_on_order_and_the_webhook_endpoint_is_not(
+    sandbox: StripeProcess,
+) -> None:
+    url = "http://127.0.0.1:9/"
+    sandbox.control("config", {"search_lag_seconds": 60, "webhook_url": url})
+    left = sandbox.control("config", method="DELETE")
+    assert (left["search_lag_seconds"], left["webhook_url"]) == (0, url)

@@ -250,11 +250,10 @@ def _states() -> dict[str, int]:
 
 
 @pytest.fixture
-def strict(stripe_sandbox: StripeProcess) -> Iterator[StripeProcess]:
+def strict(stripe_sandbox: StripeProcess) -> StripeProcess:
     """The provider with Stripe's own limit."""
     stripe_sandbox.control("config", {"requests_per_second": 25})
-    yield stripe_sandbox
-    stripe_sandbox.control("config", {"requests_per_second": None})
+    return stripe_sandbox
 
 
 def _open(client: FlaskClient, strict: StripeProcess, crowd: int) -> list[int]:
