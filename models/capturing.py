@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 import settings
-from models import job, journal, orders, payment
+from models import job_desk, journal, orders, payment
 from models.payment import Payment
 from models.session import now
 
@@ -18,19 +18,23 @@ class NotCapturableError(Exception):
 
 
 def request(session: Session, payment_id: int, *, who: str) -> Payment:
-    """Have the reserved money taken, whole and once; raises `NotCapturableError`."""
+    """Have the reserved money taken, whole and once; raises `NotCapturableError`.
+
+    Asked again, it is the same job until that has ended, then another: one may be dead.
+    """
     order, row = payment.lock_with_order(session, payment_id)
     if row.state != "authorised" or order.state != "pending" or order.closing is not None:
         raise NotCapturableError(row.state)
-    why = "staff want the money"
-    journal.write(session, row, "payment.capture_requested", None, None, who=who, why=why)
-    job.stage(
+    _, is_new = job_desk.ask(
         session,
         "payments.capture",
         key=f"capture:{payment_id}",
         order_id=order.id,
         payment_id=payment_id,
     )
+    if is_new:
+        why = "staff want the money"
+        journal.write(session, row, "payment.capture_requested", None, None, who=who, why=why)
     return row
 
 

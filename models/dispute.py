@@ -36,6 +36,9 @@ STATES: journal.StateTable = {
     "closed": frozenset({"open", "won", "lost"}),
 }
 
+_TOLD = ("status", "is_refundable", "due_by", "amount_minor")
+"""What a dispute's provider may tell anew; its status says more than its state."""
+
 
 class Dispute(Base):
     __tablename__ = "dispute"
@@ -110,7 +113,7 @@ def _place(row: type[Dispute]) -> tuple[ColumnElement[Any], ...]:
 def is_news(session: Session, provider: str, snapshot: DisputeSnapshot) -> bool:
     """Whether an event's snapshot differs from what is known, so that one must look."""
     known = _find(session, provider, snapshot.provider_dispute_id)
-    return known is None or known.status != snapshot.status or known.state != snapshot.state
+    return known is None or any(getattr(known, name) != getattr(snapshot, name) for name in _TOLD)
 
 
 def book(session: Session, payment_id: int, snapshot: DisputeSnapshot) -> Dispute:
@@ -124,10 +127,8 @@ def book(session: Session, payment_id: int, snapshot: DisputeSnapshot) -> Disput
         row = _open(session, paid, snapshot)
     if row.state != snapshot.state:
         _move(session, row, snapshot)
-    row.status = snapshot.status
-    row.is_refundable = snapshot.is_refundable
-    row.due_by = snapshot.due_by
-    row.amount_minor = snapshot.amount_minor
+    for name in _TOLD:
+        setattr(row, name, getattr(snapshot, name))
     row.raw_response = dict(snapshot.raw)
     session.flush()
     order.disputed = _is_disputed(session, order)

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from models import journal, kinds
+from models import job, journal, kinds
 from models.job import Job, JobAttempt
 from models.session import Rung, now, ring_after_commit, true_now
 
@@ -18,6 +19,7 @@ ACTS: journal.StateTable = {
 }
 """What a person may do with a job; what a worker holds is not for people."""
 STATES = ("ready", "leased", "done", "dead", "cancelled")
+_WAITING = ("ready", "leased")
 
 
 class NotRetryableError(Exception):
@@ -74,6 +76,28 @@ def attempts(session: Session, job_id: int) -> Sequence[JobAttempt]:
     return session.scalars(
         select(JobAttempt).where(JobAttempt.job_id == job_id).order_by(JobAttempt.attempt)
     ).all()
+
+
+def ask(
+    session: Session, kind: str, *, key: str, order_id: int, **arguments: Any
+) -> tuple[Job, bool]:
+    """Have a job done unless one of this key waits already; it, and whether it is new.
+
+    Once that has ended, however it did, the next one is another: a slip can be mended. The
+    caller holds the lock under which only one can ask.
+    """
+    earlier = session.scalars(
+        select(Job)
+        .where(Job.order_id == order_id, Job.kind == kind)
+        .where(Job.dedupe_key.startswith(f"{key}:", autoescape=True))
+        .order_by(Job.id)
+    ).all()
+    for row in earlier:
+        if row.state in _WAITING:
+            return row, False
+    key = f"{key}:{len(earlier)}"
+    job.stage(session, kind, key=key, order_id=order_id, **arguments)
+    return session.scalars(select(Job).where(Job.dedupe_key == key)).one(), True
 
 
 def retry(session: Session, job_id: int, *, who: str, why: str) -> Job:

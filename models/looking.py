@@ -13,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     ForeignKey,
     Interval,
+    case,
     literal,
     select,
     type_coerce,
@@ -103,6 +104,37 @@ def overdue(session: Session, table: type[Row], limit: int) -> Sequence[Row]:
         row.looks += 1
     session.flush()
     return due
+
+
+def hasten(session: Session, row: Payment | Refund) -> None:
+    """Have the provider asked now, since somebody waits for news, unless it was a moment ago.
+
+    Of what the janitor has not had to ask about yet, there was news a moment ago.
+    """
+    if row.look_at is None or row.looks == 0:
+        return
+    if isinstance(row, Payment):
+        if _is_stale(session, Payment, row.id):
+            stage(session, row, "payment")
+    elif _is_stale(session, Refund, row.id):
+        stage(session, session.get_one(Payment, row.payment_id), "refunds")
+
+
+def _is_stale(session: Session, table: type[Row], row_id: int) -> bool:
+    """Whether it was not asked about a moment ago; from here on, it was."""
+    waits = {looks: _units(_wait(looks - 1)) for looks in range(1, len(_SCHEDULE) + 1)}
+    wait = case(waits, value=table.looks, else_=_units(_DAILY))
+    row = session.scalar(
+        select(table)
+        .where(table.id == row_id, table.looks > 0, table.look_at - wait + _units(1) <= now())
+        .with_for_update(key_share=True, skip_locked=True)
+        .execution_options(populate_existing=True)
+    )
+    if row is None:
+        return False
+    row.look_at = now() + _units(_wait(row.looks - 1))
+    session.flush()
+    return True
 
 
 def soon() -> dict[str, Any]:

@@ -6,15 +6,12 @@ from typing import TypeAlias
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models import job, journal, orders, payment, refund, restocking
-from models.job import Job
+from models import job_desk, journal, orders, payment, refund, restocking
 from models.payment import Payment
 from models.refund import NotRefundableError, Refund
 
 Restock: TypeAlias = bool | Mapping[str, int]
 """Whether all that can come back goes on sale again, or how many units of which SKUs."""
-
-_WAITING = ("ready", "leased")
 
 
 class NotReturnableError(Exception):
@@ -127,27 +124,15 @@ def record(session: Session, payment_id: int, provider_refund_id: str, *, who: s
     Raises NoResultFound if there is no such payment.
     """
     _, paid = payment.lock_with_order(session, payment_id)
-    prefix = f"record:{payment_id}:{provider_refund_id}:"
-    tries = _tries(session, paid, prefix)
-    if waiting := [each.id for each in tries if each.state in _WAITING]:
-        return waiting[0]
-    why = f"refund {provider_refund_id} was made by hand"
-    journal.write(session, paid, "payment.refund_reported", None, None, who=who, why=why)
-    job.stage(
+    asking, is_new = job_desk.ask(
         session,
         "refunds.record",
-        key=f"{prefix}{len(tries)}",
+        key=f"record:{payment_id}:{provider_refund_id}",
         order_id=paid.order_id,
         payment_id=payment_id,
         provider_refund_id=provider_refund_id,
     )
-    return _tries(session, paid, prefix)[-1].id
-
-
-def _tries(session: Session, paid: Payment, prefix: str) -> Sequence[Job]:
-    return session.scalars(
-        select(Job)
-        .where(Job.order_id == paid.order_id, Job.kind == "refunds.record")
-        .where(Job.dedupe_key.startswith(prefix, autoescape=True))
-        .order_by(Job.id)
-    ).all()
+    if is_new:
+        why = f"refund {provider_refund_id} was made by hand"
+        journal.write(session, paid, "payment.refund_reported", None, None, who=who, why=why)
+    return asking.id

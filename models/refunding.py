@@ -119,8 +119,8 @@ def book(
 ) -> Refund:
     """Book what the provider says of a refund of this payment, ours or one made outside.
 
-    It is known by its id there, by the key of the call that caused it, or by our mark. What is
-    told by an event (`is_fresh` false) and is no good news has a look staged instead.
+    It is known by its id there, by the key of the call that caused it, or by our mark. An event
+    (`is_fresh` false) may be old: if it tells of a failure, or denies one, a look is staged.
     """
     order, paid = payment.lock_with_order(session, payment_id)
     row = _known(session, paid, snapshot, key) or _adopt(session, paid, snapshot)
@@ -128,13 +128,13 @@ def book(
         orders.flag_for_review(session, order, who=row.provider, why=f"refund {row.id}: {wrong}")
         return row
     row.provider_refund_id = snapshot.provider_refund_id
-    row.raw_response = dict(snapshot.raw)
     if paid.state != "succeeded":  # it must have been: nothing is given back of anything else
         looking.stage(session, paid, "payment")
-    if not is_fresh and snapshot.state in _UNPAID and row.state not in _UNPAID:
-        looking.stage(session, paid, "refunds")
-    elif snapshot.state in STATES[row.state]:
-        _advance(session, order, paid, row, snapshot)
+    if snapshot.state in STATES[row.state]:
+        if is_fresh or _UNPAID.isdisjoint((row.state, snapshot.state)):
+            _advance(session, order, paid, row, snapshot)
+        else:
+            looking.stage(session, paid, "refunds")
     _tell(session, row)
     return row
 
@@ -205,6 +205,7 @@ def _advance(
         who=row.provider,
         why=snapshot.failure or "told by the provider",
         failure=snapshot.failure,
+        raw_response=dict(snapshot.raw),
         ended_at=now() if is_final else None,
         **(looking.no_more() if is_final else looking.soon()),
     )

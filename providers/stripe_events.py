@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from models.intents import DisputeSnapshot, Failure, PaymentSnapshot, RefundSnapshot, Subject
 from providers import stripe_objects
-from providers.base import MalformedEvent, OutcomeUnknown, ProviderEvent
+from providers.base import MalformedEvent, ProviderEvent
 from providers.stripe_kept import kept_of_event
 from providers.stripe_objects import Words
 
@@ -19,7 +19,6 @@ _UNREADABLE = (
     AttributeError,
     ValueError,
     ArithmeticError,
-    OutcomeUnknown,
 )
 
 

@@ -14,7 +14,6 @@ from models.intents import (
     RefundSnapshot,
     RefundState,
 )
-from providers.base import OutcomeUnknown
 from providers.stripe_kept import kept
 from providers.stripe_money import from_stripe
 
@@ -37,6 +36,9 @@ _REFUND_STATES: Mapping[str, RefundState] = {
     "failed": "failed",
     "canceled": "cancelled",
 }
+# Whatever else Stripe calls a payment or refund, it has not ended and is to be asked about again.
+_UNHEARD_OF_PAYMENT: PaymentState = "processing"
+_UNHEARD_OF_REFUND: RefundState = "pending"
 # Whatever else Stripe calls it, money is at stake and somebody may have to answer: it is open.
 _ENDED_DISPUTES: Mapping[str, DisputeState] = {
     "won": "won",
@@ -47,10 +49,8 @@ _ENDED_DISPUTES: Mapping[str, DisputeState] = {
 
 
 def payment(intent: Words) -> PaymentSnapshot:
-    """A payment intent; `OutcomeUnknown` for a status nobody has heard of."""
-    state = _PAYMENT_STATES.get(intent["status"])
-    if state is None:
-        raise OutcomeUnknown(f"unknown payment intent status {intent['status']!r}")
+    """A payment intent."""
+    state = _PAYMENT_STATES.get(intent["status"], _UNHEARD_OF_PAYMENT)
     currency = intent["currency"].upper()
     return PaymentSnapshot(
         provider_payment_id=intent["id"],
@@ -86,16 +86,13 @@ def listed(intent: Words, mark: str) -> ListedPayment | None:
 
 
 def refund(refund: Words, mark: str) -> RefundSnapshot:
-    """A refund; `OutcomeUnknown` for a status nobody has heard of."""
-    state = _REFUND_STATES.get(refund["status"])
-    if state is None:
-        raise OutcomeUnknown(f"unknown refund status {refund['status']!r}")
+    """A refund."""
     currency = refund["currency"].upper()
     return RefundSnapshot(
         provider_refund_id=refund["id"],
         provider_payment_id=link(refund.get("payment_intent")),
         marked_refund_id=marked(refund, mark, "refund_id"),
-        state=state,
+        state=_REFUND_STATES.get(refund["status"], _UNHEARD_OF_REFUND),
         amount_minor=from_stripe(refund["amount"], currency),
         currency=currency,
         created_at=moment(refund["created"]),

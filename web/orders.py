@@ -13,6 +13,7 @@ from models import (
     catalogue,
     dispute,
     fulfilment,
+    looking,
     money,
     order_desk,
     orders,
@@ -24,7 +25,9 @@ from models import (
 from models.idempotency import IdempotencyKey
 from models.order_desk import Filter
 from models.orders import Order
+from models.payment import Payment
 from models.placing import NewLine, NewOrder
+from models.refund import Refund
 from models.session import transaction
 from models.tokens import guest_hash
 from web import callers, charging, limits, piece_lock, refunds, rendering
@@ -139,6 +142,9 @@ def shown(
     """The whole order as this caller may see it."""
     payments = payment.of_order(session, order.id)
     refunded = refund.of_order(session, order.id) if payments else ()
+    silent: Sequence[Payment | Refund] = (*payments, *refunded)
+    for row in silent:
+        looking.hasten(session, row)
     return rendering.order(
         order,
         payments,

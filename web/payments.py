@@ -8,7 +8,7 @@ from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
 import settings
-from models import capturing, orders, payment
+from models import capturing, looking, orders, payment
 from models.orders import Order
 from models.payment import Payment
 from models.session import transaction
@@ -90,6 +90,7 @@ def _seen_by(caller: Caller, payment_id: int) -> dict[str, Any]:
         row, order = orders.with_order(session, Payment, payment_id)
         if not caller.may_see(order):
             raise Problem(404, "not_found")
+        looking.hasten(session, row)
         return _shown(session, row, for_owner=caller.owns(order))
 
 

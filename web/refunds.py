@@ -9,7 +9,7 @@ from flask import url_for
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
-from models import money, orders, refund, refund_desk, stock
+from models import looking, money, orders, refund, refund_desk, stock
 from models.payment import Payment
 from models.refund import Refund
 from models.session import transaction
@@ -83,6 +83,7 @@ def show(refund_id: int) -> dict[str, Any]:
         row, order = orders.with_order(session, Refund, refund_id)
         if not caller.may_see(order):
             raise Problem(404, "not_found")
+        looking.hasten(session, row)
         return shown(session, [row], for_staff=caller.is_staff)[0]
 
 

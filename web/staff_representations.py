@@ -125,6 +125,16 @@ class Finding(Schema):
     order_id = fields.Integer(
         required=True, allow_none=True, metadata=about("The order it is about.", 42)
     )
+    provider = fields.String(
+        required=True,
+        allow_none=True,
+        metadata=about("Whose list showed it; nobody's if our rows alone did.", "stripe"),
+    )
+    reference = fields.String(
+        required=True,
+        allow_none=True,
+        metadata=about("What it is called there.", "pi_1Example"),
+    )
     detail = text("What is the case instead.")
     repair = text("What a person should do.")
     first_seen_at = moment("When it was found.")

@@ -50,11 +50,12 @@ def open_dispute(call: Call, charge: Document) -> Document:
 
 
 def close(call: Call, dispute: Document, status: str) -> Document:
-    """End a dispute as `won` or `lost`; a won one returns the money."""
+    """End a dispute as `won` or `lost`; a won one returns the money, which can be refunded then."""
     if dispute["status"] in ("won", "lost"):
         raise StripeError(f"The dispute is already {dispute['status']}.")
     dispute["status"] = status
     if status == "won":
+        dispute["is_charge_refundable"] = True
         dispute["balance_transactions"].append(_balance(call, dispute, dispute["amount"], 0))
     emit(call, "charge.dispute.closed", call.store.save(dispute))
     if status == "won":

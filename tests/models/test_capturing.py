@@ -73,6 +73,21 @@ def test_staff_take_the_money_with_one_job_however_often_they_ask(payment_id: in
         assert asking.to_capture(session, payment_id) is None
 
 
+@pytest.mark.parametrize("ended", ["dead", "cancelled", "done"])
+def test_staff_may_ask_again_after_a_job_that_did_not_take_it(payment_id: int, ended: str) -> None:
+    for _ in range(2):
+        with shop.database() as session:
+            capturing.request(session, payment_id, who="staff:1")
+        shop.sql(
+            "UPDATE job SET state = :ended, last_error = 'no'"
+            " WHERE kind = 'payments.capture' AND state = 'ready' RETURNING id",
+            ended=ended,
+        )
+    assert shop.sql("SELECT count(*) FROM job WHERE kind = 'payments.capture'") == [(2,)]
+    asked = "SELECT count(*) FROM journal WHERE what = 'payment.capture_requested'"
+    assert shop.sql(asked) == [(2,)]
+
+
 def test_staff_are_warned_once_before_the_money_is_gone(payment_id: int) -> None:
     warn()
     assert the_order() == sound("pending")

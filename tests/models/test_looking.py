@@ -53,6 +53,55 @@ def test_a_crowd_that_asks_at_once_gets_one_look(client: FlaskClient) -> None:
     assert looks() == [f"look:payment:{payment_id}:0"]
 
 
+def hasten(payment_id: int) -> int:
+    """Look at the payment, as a buyer does; how many looks there are then, none under way."""
+    with shop.database() as session:
+        looking.hasten(session, session.get_one(Payment, payment_id))
+    with shop.database() as session:
+        looking.begin(session, payment_id, "payment")
+    return len(looks())
+
+
+def test_a_payment_that_is_looked_at_need_not_wait_for_the_janitor(client: FlaskClient) -> None:
+    shop.make_item()
+    payment_id = sent_payment(client)
+    shop.let_pass(minutes=1.1)
+    assert hasten(payment_id) == 0, "the janitor is about to ask"
+    for looks_before, minutes in enumerate((1, 5, 30, 120, 720, 1440), start=1):
+        shop.let_pass(minutes=minutes)
+        sweep()  # the next time is far off
+        asked = len(looks())
+        with shop.database() as session:
+            looking.begin(session, payment_id, "payment")
+        shop.let_pass(minutes=0.9)
+        assert hasten(payment_id) == asked, "it was asked about a moment ago"
+        shop.let_pass(minutes=0.2)
+        assert hasten(payment_id) == asked + 1, looks_before
+        assert hasten(payment_id) == asked + 1, "once"
+
+
+def test_a_crowd_that_looks_at_a_stale_payment_has_one_look_staged(client: FlaskClient) -> None:
+    shop.make_item()
+    payment_id = sent_payment(client)
+    shop.let_pass(minutes=1.1)
+    sweep()
+    with shop.database() as session:
+        looking.begin(session, payment_id, "payment")
+    shop.let_pass(minutes=1.1)
+    shop.at_once(lambda _: hasten(payment_id), 8)
+    assert len(looks()) == 2
+
+
+def test_of_what_has_ended_nobody_is_asked(client: FlaskClient) -> None:
+    shop.make_item()
+    payment_id = sent_payment(client)
+    shop.let_pass(minutes=1.1)
+    sweep()
+    tell(payment_id, "succeeded", "look")
+    shop.let_pass(days=3)
+    assert hasten(payment_id) == 1
+
+
 def test_a_silent_payment_is_asked_about_ever_less_often(client: FlaskClient) -> None:
     shop.make_item()
     payment_id = sent_payment(client)

@@ -188,6 +188,18 @@ def test_what_an_older_event_says_lowers_nothing(payment_id: int) -> None:
     assert states() == ["succeeded"]
 
 
+def test_an_older_event_does_not_deny_a_failure(payment_id: int) -> None:
+    refund_id = sent(payment_id)
+    book(refund_id, "succeeded")
+    book(refund_id, "failed", raw={"id": "as it is"})
+    for state in ("pending", "succeeded"):
+        book(refund_id, state, is_fresh=False, raw={"id": "as it was"})
+    assert (states(), money()[::3]) == (["failed"], (0, 0))
+    assert shop.sql("SELECT raw_response FROM refund") == [({"id": "as it is"},)]
+    looks = "SELECT dedupe_key FROM job WHERE kind = 'refunds.refresh'"
+    assert shop.sql(looks) == [(f"look:refunds:{payment_id}:0",)]
+
+
 def test_an_event_that_tells_of_failure_has_the_provider_asked(payment_id: int) -> None:
     refund_id = sent(payment_id)
     book(refund_id, "succeeded")

@@ -211,10 +211,15 @@ def test_a_mark_that_is_no_payment_id_is_no_mark(marked: str) -> None:
     assert event.marked_payment_id is None
 
 
+def test_an_event_of_a_status_of_tomorrow_is_not_refused() -> None:
+    event = about_intent(data={"object": INTENT | {"status": "requires_patience"}})
+    assert event.payment is not None
+    assert event.payment.state == "processing"
+
+
 @pytest.mark.parametrize(
     "changes",
     [
-        {"data": {"object": INTENT | {"status": "requires_patience"}}},
         {"data": {"object": {"id": "pi_1", "object": "payment_intent"}}},
         {"data": {"object": {"id": "ch_1", "object": "charge"}}},
         {"data": {"object": INTENT | {"currency": "tau"}}},

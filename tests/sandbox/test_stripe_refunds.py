@@ -1,5 +1,6 @@
 """Refunds and disputes: money on its way back."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -146,6 +147,9 @@ def test_a_dispute_blocks_refunds_and_ends(
     assert "charge.dispute.closed" in kinds
     assert ("charge.dispute.funds_reinstated" in kinds) == (status == "won")
     assert refunded(sandbox) == [0]
+    with nullcontext() if status == "won" else pytest.raises(stripe.InvalidRequestError):
+        client.v1.refunds.create({"payment_intent": intent.id, "amount": 100})
+    assert refunded(sandbox) == [100 if status == "won" else 0]
 
 
 def test_any_charge_can_be_disputed_once(

@@ -169,6 +169,19 @@ def test_open_findings_are_listed(sign_in: Callable[[str], FlaskClient]) -> None
     assert ([each["subject_id"] for each in page["data"]], page["has_more"]) == ([1], False)
 
 
+def test_a_finding_names_what_a_provider_has(sign_in: Callable[[str], FlaskClient]) -> None:
+    for number, there in ((1, "NULL, NULL"), (2, "'stripe', 'pi_1'")):
+        shop.sql(
+            "INSERT INTO finding (promise, invariant, subject, subject_id, detail, repair,"
+            " provider, reference, first_seen_at, last_seen_at) VALUES ('payment.is_listed', 6,"
+            f" 'payment', {number}, 'd', 'r', {there}, clock_timestamp(), clock_timestamp())"
+            " RETURNING id"
+        )
+    found = shop.body_of(sign_in("viewer").get("/staff/findings/"))["data"]
+    named = [(each["provider"], each["reference"]) for each in found]
+    assert named == [("stripe", "pi_1"), (None, None)]
+
+
 # --- what is refused ---
 
 
