@@ -2,7 +2,7 @@
 # Debian's python3-venv where it is missing and we are root.
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down order reset test faults hostile schedules bench check lock clean
+.PHONY: help run up down order reset test faults storm hostile schedules bench check lock clean
 
 IN := .venv/bin/
 RUNNER := $(IN)python -m sandbox.runner
@@ -38,6 +38,9 @@ test: $(FOR_TEST) ## Run all tests against real servers
 
 faults: $(FOR_TEST) ## Kill every part of the product, one after another; takes long
 	@$(IN)python -m pytest tests/faults --faults
+
+storm: $(FOR_TEST) ## Let crowds loose on the stock, with sweeps among them; prints how long they waited
+	@$(IN)python -m pytest tests/contention --storm
 
 hostile: $(FOR_TEST) ## Send the API more than 20,000 hostile requests; takes long
 	@$(IN)python -m pytest tests/web/test_hostile.py tests/web/test_fuzz.py \

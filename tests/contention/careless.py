@@ -1,0 +1,100 @@
+"""Processes of the product, told to lack a guard: with them the tests show that they would notice.
+
+`python -m tests.contention.careless serve|sweep|work [guard] …` is what `processes` starts.
+"""
+
+import random
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from gunicorn.app.wsgiapp import run  # type: ignore[import-untyped]
+from sqlalchemy import TextClause, text
+from sqlalchemy.orm import Session
+
+from models import closing, expiring, stock
+from models.orders import Order
+from tasks import database_app
+from tasks.base import drain
+from tasks.reservations import close_overdue
+from web import create_app  # noqa: F401 - loaded here, it is loaded once for all that serve
+
+_release, _close = stock.release, closing._close
+
+
+def judge_before_the_lock() -> None:
+    """Hold what was left when one looked, as all do who read, compare and write."""
+    stock._HOLD = _without(stock._HOLD, "AND status = 'available' AND stock - held >= quantity\n")
+    stock.lock = lambda session, item_ids: None
+
+
+def lock_in_any_order() -> None:
+    """Lock the items of a basket one by one, as they come."""
+    stock.lock = _lock_one_by_one
+
+
+def _lock_one_by_one(session: Session, item_ids: Sequence[int]) -> None:
+    for item_id in random.sample(item_ids, len(item_ids)):
+        session.execute(stock._LOCK, {"item_ids": [item_id]})
+
+
+def end_what_has_ended() -> None:
+    """Neither lock what is overdue nor ask again, and release what has been released."""
+    expiring._LOCK = _without(expiring._LOCK, "FOR NO KEY UPDATE SKIP LOCKED")
+    expiring._END = _without(expiring._END, f"AND {expiring._OVERDUE}")
+    stock._END_HOLDS = _without(stock._END_HOLDS, "AND state = 'active'")
+
+
+def release_in_a_second_transaction() -> None:
+    """Commit that orders have ended, and only then free what they hold."""
+
+    def commit_and_release(session: Session, *order_ids: int, who: str) -> int:
+        session.execute(text("COMMIT"))
+        session.execute(text("BEGIN"))
+        return _release(session, *order_ids, who=who)
+
+    stock.release = commit_and_release
+
+
+def close_without_asking() -> None:
+    """End an order though its payment, at the provider, may be under way."""
+
+    def close(session: Session, order: Order, _live: object, to: str, **said: Any) -> None:
+        _close(session, order, None, to, **said)
+
+    closing._close = close  # type: ignore[assignment]
+
+
+def _without(statement: TextClause, guard: str) -> TextClause:
+    assert guard in statement.text, guard
+    rest = text(statement.text.replace(guard, ""))
+    return rest.bindparams(*(statement._bindparams[name] for name in rest._bindparams))
+
+
+def _sweep() -> None:
+    with database_app.app_context():
+        print(sum(close_overdue()), flush=True)  # noqa: T201 - the test reads it
+
+
+def _work() -> None:
+    """Do what is due, until it is ended."""
+    while True:
+        drain()
+        time.sleep(0.05)
+
+
+def _at_the_gate() -> None:
+    """Say that all is loaded, and wait to be let go."""
+    print("ready", flush=True)  # noqa: T201
+    sys.stdin.readline()
+
+
+if __name__ == "__main__":
+    part, guard = sys.argv.pop(1), sys.argv.pop(1)
+    if guard != "none":
+        globals()[guard]()
+    if part == "serve":
+        sys.exit(run())
+    _at_the_gate()
+    {"sweep": _sweep, "work": _work}[part]()

@@ -1,0 +1,60 @@
+"""Buyers who come in one rush, each on a connection of their own."""
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from tests.shop import order_body
+
+_PATIENCE_SECONDS = 60
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: str
+    body: Mapping[str, Any]
+    seconds: float
+    """From the first packet to the last byte."""
+
+    @property
+    def code(self) -> str | None:
+        """Which problem it is."""
+        return self.body.get("code")
+
+
+def rush(url: str, orders: Sequence[Mapping[str, Any]], *, within: float = 0.0) -> list[Answer]:
+    """Place each order, one every so often, so that the last is sent after `within` seconds."""
+    return asyncio.run(_rush(url, orders, within))
+
+
+async def _rush(url: str, orders: Sequence[Mapping[str, Any]], within: float) -> list[Answer]:
+    pause = within / len(orders)
+    asked = [_place(url, order, number * pause) for number, order in enumerate(orders)]
+    async with asyncio.timeout(_PATIENCE_SECONDS):
+        return await asyncio.gather(*asked)
+
+
+async def _place(url: str, order: Mapping[str, Any], after: float) -> Answer:
+    request = _request(url, order)
+    await asyncio.sleep(after)
+    began = time.monotonic()
+    reader, writer = await asyncio.open_connection(urlsplit(url).hostname, urlsplit(url).port)
+    writer.write(request)
+    answered = await reader.read()
+    writer.close()
+    head, _, body = answered.partition(b"\r\n\r\n")
+    seconds = time.monotonic() - began
+    return Answer(int(head.split()[1]), head.decode(), json.loads(body), seconds)
+
+
+def _request(url: str, order: Mapping[str, Any]) -> bytes:
+    body = json.dumps(order_body(**order)).encode()
+    return (
+        f"POST /orders/create/ HTTP/1.1\r\nHost: {urlsplit(url).netloc}\r\nConnection: close\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        f"Idempotency-Key: {secrets.token_hex(16)}\r\n\r\n"
+    ).encode() + body
