@@ -1,7 +1,7 @@
 """Stripe's objects in our words. Pure translation, no calls."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from models.intents import (
@@ -19,6 +19,8 @@ from providers.stripe_money import from_stripe
 
 Words = Mapping[str, Any]
 """An object as Stripe wrote it."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _PAYMENT_STATES: Mapping[str, PaymentState] = {
     "requires_payment_method": "open",
@@ -145,7 +147,7 @@ def link(value: str | Words | None) -> str | None:
 
 def moment(seconds: int) -> datetime:
     """A time of Stripe's API v1."""
-    return datetime.fromtimestamp(seconds, UTC)
+    return _EPOCH + timedelta(seconds=seconds)  # of what no date can hold: always OverflowError
 
 
 _DECLINED = "The payment was declined."

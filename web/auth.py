@@ -13,7 +13,7 @@ from models.session import transaction
 from web import callers, limits, parsing, sessions
 from web.api import Blueprint
 from web.errors import Problem
-from web.fields import EmailAddress, Password, SafeStr
+from web.fields import EmailAddress, Password, SafeStr, StrictBool
 from web.outgoing import one_of, text
 from web.schemas import Schema, about
 
@@ -56,11 +56,8 @@ class ChangePassword(Schema):
 
 
 class LogOut(Schema):
-    everywhere = fields.Boolean(
-        load_default=False,
-        truthy={True},
-        falsy={False},
-        metadata=about("End the account's sessions on all devices."),
+    everywhere = StrictBool(
+        load_default=False, metadata=about("End the account's sessions on all devices.")
     )
 
 

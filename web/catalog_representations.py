@@ -6,7 +6,7 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 
 from models import money, stock
 from models.catalogue import SKU
-from web.fields import Currency, Money, Nested, SafeStr, StrictInt
+from web.fields import Currency, Money, Nested, SafeStr, StrictBool, StrictInt
 from web.outgoing import currency_code, flag, moment, number, one_of, text
 from web.outgoing import money as price
 from web.paging import Limit
@@ -103,13 +103,7 @@ class ItemIn(Schema):
         code="invalid_quantity",
         metadata=about("Pieces that are there.", 12),
     )
-    is_unique = fields.Boolean(
-        load_default=False,
-        truthy={True},
-        falsy={False},
-        error_messages={"invalid": "invalid_field: Must be true or false."},
-        metadata=about("There is only one in the world."),
-    )
+    is_unique = StrictBool(load_default=False, metadata=about("There is only one in the world."))
 
     @validates_schema
     def refuse_what_cannot_be(self, data: dict[str, Any], **_context: Any) -> None:

@@ -161,6 +161,21 @@ class StrictInt(fields.Integer):
         )
 
 
+class StrictBool(fields.Boolean):
+    """`true` or `false`; no number or string passes for one."""
+
+    default_error_messages = _COMMON
+
+    def __init__(self, **options: Any) -> None:
+        fault = "invalid_field: Must be true or false."
+        super().__init__(error_messages={"invalid": fault}, **options)
+
+    def _deserialize(self, value: Any, *_rest: Any, **_context: Any) -> bool:
+        if isinstance(value, bool):
+            return value
+        raise self.make_error("invalid", input=value)
+
+
 class Money(fields.Field[Decimal]):
     """A price as Decimal, not negative, from a decimal string or a number of at most 15 digits.
 

@@ -118,6 +118,35 @@ def test_a_signed_event_that_is_nested_too_deeply_is_none(attacked: Target) -> N
     assert problem(answer) == (400, "malformed_event")
 
 
+@pytest.mark.parametrize("created", [95_709_267_497_467_872, 2**62, -(2**62), 1e300])
+def test_a_signed_event_of_a_time_that_no_date_can_hold_is_none(
+    attacked: Target, created: float
+) -> None:
+    event = shop.event_about({"id": "pi_1", "object": "payment_intent", "metadata": {}})
+    body = json.dumps({**event, "created": created}).encode()
+
+    answer = attacked.client.post("/orders/webhook/", data=body, headers=shop.signature(body))
+
+    assert problem(answer) == (400, "malformed_event")
+
+
+@pytest.mark.parametrize("number", [0, 1, 0.0, 1.0, "true", None])
+@pytest.mark.parametrize(
+    ("path", "body"), [("/auth/logout/", {"everywhere": None}), ("/catalog/", {"is_unique": None})]
+)
+def test_only_a_boolean_passes_for_one(
+    attacked: Target, path: str, body: dict[str, object], number: object
+) -> None:
+    (name,) = body
+    manager = attacked.callers["manager"]
+
+    answer = attacked.client.post(path, json={name: number}, headers=manager)
+
+    pointers = [each["pointer"] for each in answer.get_json()["errors"]]
+    assert answer.status_code == 400
+    assert f"/{name}" in pointers
+
+
 def test_a_query_that_breaks_several_rules_is_one_kind_of_problem(attacked: Target) -> None:
     answer = attacked.client.get("/catalog/?q=&starting_after=")
 
