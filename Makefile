@@ -49,9 +49,10 @@ hostile: $(FOR_TEST) ## Send the API more than 20,000 hostile requests; takes lo
 schedules: $(FOR_TEST) ## Run 10,000 random schedules of payments and faults; takes hours
 	@$(IN)python -m tests.schedules
 
-bench: $(FOR_RUN) ## Measure the job ledger beside plain Celery, the edge beside bare Flask
+bench: $(FOR_RUN) ## Measure the ledger beside Celery, the edge beside Flask, buyers beside a crowd
 	@$(IN)python -m benchmarks.ledger
 	@$(IN)python -m benchmarks.edge
+	@$(IN)python -m benchmarks.waiting
 
 check: $(FOR_TEST) ## Check style, types, imports, migrations and docs
 	$(IN)ruff check

@@ -57,7 +57,7 @@ def cancel(body: dict[str, Any], order_id: int) -> Answer:
     with transaction() as session:
         replayed = _cancel(session, order_id, caller, claim, body["reason"])
     preference, seconds = preferred(0)  # a worker asks the provider: nobody waits unasked
-    waiting.room.wait(f"order:{order_id}", seconds, lambda: not _is_pending(order_id))
+    pause = waiting.room.wait(f"order:{order_id}", seconds, lambda: not _is_pending(order_id))
     with transaction() as session:
         order = load(session, order_id)
         seen = shown(session, order, caller)
@@ -65,7 +65,7 @@ def cancel(body: dict[str, Any], order_id: int) -> Answer:
     if order.state != "pending":
         return seen, 200, headers
     location = url_for("orders.show", order_id=order_id)
-    return seen, 202, {**headers, "Location": location, "Retry-After": "1"}
+    return seen, 202, {**headers, "Location": location, "Retry-After": str(pause)}
 
 
 @blueprint.route("/ship/<int:order_id>/", methods=["POST"])

@@ -37,7 +37,7 @@ from web.errors import Problem
 from web.idempotency import KEY_HEADER, REPLAYED, REPLAYED_HEADER, Once, once
 from web.order_representations import ORDER_LIST, OrderQuery
 from web.paging import page
-from web.patience import WATCH, watch
+from web.patience import PAUSE_HEADER, WATCH, watched
 from web.representations import ORDER
 from web.schemas import ORDER_CREATE
 
@@ -96,15 +96,17 @@ def create(body: dict[str, Any]) -> tuple[Response, int, Mapping[str, str]]:
 @blueprint.route("/<int:order_id>/")
 @blueprint.allows("owner", "orders:read")
 @blueprint.arguments(WATCH, location="query")
-@blueprint.response(200, ORDER)
+@blueprint.response(200, ORDER, headers=PAUSE_HEADER)
 @blueprint.problems("not_found")
-def show(query: dict[str, Any], order_id: int) -> dict[str, Any]:
+def show(query: dict[str, Any], order_id: int) -> tuple[dict[str, Any], int, Mapping[str, str]]:
     """The order with its lines, payments, refunds and timeline, for its owner and for staff."""
     caller = callers.present()
-    answer = _seen_by(caller, order_id)
-    if watch(query, f"order:{order_id}", answer["status"], lambda: _status_of(order_id)):
-        answer = _seen_by(caller, order_id)
-    return answer
+    return watched(
+        query,
+        f"order:{order_id}",
+        lambda: _seen_by(caller, order_id),
+        lambda: _status_of(order_id),
+    )
 
 
 @blueprint.route("/")

@@ -11,6 +11,8 @@ from web import waiting
 from web.api import header
 from web.schemas import Schema, about
 
+Seen = dict[str, Any]
+
 LONGEST_SECONDS = 30
 _RESPOND_ASYNC = re.compile(r"(?:^|,)\s*respond-async\b", re.IGNORECASE)
 _WAIT = re.compile(r'(?:^|,)\s*wait\s*=\s*"?(\d{1,6})\b', re.IGNORECASE)
@@ -27,13 +29,13 @@ LOCATION_HEADER = {
         "schema": {"type": "string", "examples": ["/orders/payments/7/"]},
     },
 }
-ASK_AGAIN_HEADERS = {
-    **LOCATION_HEADER,
+PAUSE_HEADER = {
     "Retry-After": {
-        "description": "In how many seconds.",
+        "description": "In how many seconds to ask again: more of them while many are waiting.",
         "schema": {"type": "string", "examples": ["1"]},
     },
 }
+ASK_AGAIN_HEADERS = {**LOCATION_HEADER, **PAUSE_HEADER}
 
 
 class Watch(Schema):
@@ -66,15 +68,19 @@ def preferred(default: float) -> tuple[Mapping[str, str], float]:
     return {}, default
 
 
-def watch(query: Mapping[str, Any], name: str, present: str, status: Callable[[], str]) -> bool:
-    """Wait, as the client asked, until the row called `name` has another status than it knows.
+def watched(
+    query: Mapping[str, Any], name: str, look: Callable[[], Seen], status: Callable[[], str]
+) -> tuple[Seen, int, Mapping[str, str]]:
+    """What there is to see when the row called `name` has another status than the client knows.
 
-    Whether it may have changed since its `present` status was read.
+    Or, if the client does not want to wait so long or cannot, what there is to see now.
     """
-    seen = query["seen"] or present
-    if query["wait"] and seen == present:
-        return waiting.room.wait(name, query["wait"], lambda: status() != seen)
-    return False
+    answer = look()
+    seen = query["seen"] or answer["status"]
+    if not query["wait"] or seen != answer["status"]:
+        return answer, 200, {}
+    pause = waiting.room.wait(name, query["wait"], lambda: status() != seen)
+    return (answer, 200, {"Retry-After": str(pause)}) if pause else (look(), 200, {})
 
 
 WATCH = Watch()

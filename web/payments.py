@@ -18,7 +18,15 @@ from web.api import Blueprint
 from web.callers import Caller
 from web.errors import Problem
 from web.idempotency import KEY_HEADER, REPLAYED, REPLAYED_HEADER, Once, once
-from web.patience import ASK_AGAIN_HEADERS, LOCATION_HEADER, PREFER_HEADER, WATCH, preferred, watch
+from web.patience import (
+    ASK_AGAIN_HEADERS,
+    LOCATION_HEADER,
+    PAUSE_HEADER,
+    PREFER_HEADER,
+    WATCH,
+    preferred,
+    watched,
+)
 from web.representations import PAYMENT
 from web.schemas import EMPTY, start_payment
 
@@ -61,23 +69,25 @@ def start(body: dict[str, Any], order_id: int) -> Answer:
     with transaction() as session:
         payment_id, replayed = _start(session, order_id, provider, caller, claim)
     preference, seconds = preferred(settings.current().start_payment_wait_seconds)
-    waiting.room.wait(f"payment:{payment_id}", seconds, lambda: _is_answered(payment_id))
-    shown, status, headers = _answer(payment_id)
+    pause = waiting.room.wait(f"payment:{payment_id}", seconds, lambda: _is_answered(payment_id))
+    shown, status, headers = _answer(payment_id, pause)
     return shown, status, {**headers, **preference, **(REPLAYED if replayed else {})}
 
 
 @blueprint.route("/payments/<int:payment_id>/")
 @blueprint.allows("owner", "orders:read")
 @blueprint.arguments(WATCH, location="query")
-@blueprint.response(200, PAYMENT)
+@blueprint.response(200, PAYMENT, headers=PAUSE_HEADER)
 @blueprint.problems("not_found")
-def show(query: dict[str, Any], payment_id: int) -> dict[str, Any]:
+def show(query: dict[str, Any], payment_id: int) -> Answer:
     """Where the payment stands, and for its owner what a browser needs to pay it."""
     caller = callers.present()
-    shown = _seen_by(caller, payment_id)
-    if watch(query, f"payment:{payment_id}", shown["status"], lambda: _state_of(payment_id)):
-        shown = _seen_by(caller, payment_id)
-    return shown
+    return watched(
+        query,
+        f"payment:{payment_id}",
+        lambda: _seen_by(caller, payment_id),
+        lambda: _state_of(payment_id),
+    )
 
 
 def _state_of(payment_id: int) -> str:
@@ -147,14 +157,14 @@ def _is_answered(payment_id: int) -> bool:
         return session.get_one(Payment, payment_id).state not in payment.UNANSWERED
 
 
-def _answer(payment_id: int) -> Answer:
+def _answer(payment_id: int, pause: int) -> Answer:
     with transaction() as session:
         row = session.get_one(Payment, payment_id)
         shown = _shown(session, row, for_owner=True)
     if row.state not in payment.UNANSWERED:
         return shown, 200, {}
     location = url_for("payments.show", payment_id=payment_id)
-    return shown, 202, {"Location": location, "Retry-After": "1"}
+    return shown, 202, {"Location": location, "Retry-After": str(pause)}
 
 
 def _shown(session: Session, row: Payment, *, for_owner: bool) -> dict[str, Any]:

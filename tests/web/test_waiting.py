@@ -50,7 +50,7 @@ def room(monkeypatch: pytest.MonkeyPatch) -> WaitingRoom:
 
 def seated(
     pool: ThreadPoolExecutor, room: WaitingRoom, is_there: Callable[[], bool]
-) -> "Future[bool]":
+) -> "Future[int]":
     """Someone who waits for `thing:1`, and whom a signal would reach."""
     waiter = pool.submit(room.wait, "thing:1", 20, is_there)
     shop.await_that(lambda: "thing:1" in room._waiters and room._hears.is_set())
@@ -69,14 +69,14 @@ def test_a_signal_wakes_whoever_waits_for_that_row(
     assert not waiter.done()
     tasks.doorbell([], ["thing:1"])
 
-    assert waiter.result(timeout=15)
+    assert waiter.result(timeout=15) == 0
 
 
 @pytest.mark.usefixtures("_without_redis")
 def test_without_redis_the_row_is_looked_at_again_and_again(room: WaitingRoom) -> None:
     looks = iter([False, False, False, True])
 
-    assert room.wait("thing:1", 20, lambda: next(looks))
+    assert room.wait("thing:1", 20, lambda: next(looks)) == 0
     assert list(looks) == []
 
 
@@ -89,16 +89,16 @@ def test_a_lost_signal_is_made_up_for_by_looking(
 
     there.set()
 
-    assert waiter.result(timeout=15)
+    assert waiter.result(timeout=15) == 0
 
 
 def test_what_is_there_is_not_waited_for(room: WaitingRoom) -> None:
-    assert room.wait("thing:1", HOURS, lambda: True)
+    assert room.wait("thing:1", HOURS, lambda: True) == 0
 
 
 @pytest.mark.parametrize("seconds", [0, 0.05])
 def test_patience_ends(room: WaitingRoom, seconds: float) -> None:
-    assert not room.wait("thing:1", seconds, lambda: False)
+    assert room.wait("thing:1", seconds, lambda: False) == waiting.SOON
     assert room._waiters == {}
 
 
@@ -116,8 +116,45 @@ def test_when_all_seats_are_taken_the_next_one_is_sent_away_at_once(
     assert not waiter.done()
     assert (answer.status_code, answer.headers["Retry-After"]) == (202, "1")
     there.set()
-    assert waiter.result(timeout=15)
-    assert room.wait("thing:1", 0.01, iter([False, False, True]).__next__)  # the seat is free
+    assert waiter.result(timeout=15) == 0
+    assert room.wait("thing:1", 0.01, iter([False, False, True]).__next__) == 0  # it is free
+
+
+def test_a_crowd_without_seats_is_told_to_come_back_one_after_another(
+    room: WaitingRoom, pool: ThreadPoolExecutor
+) -> None:
+    there = threading.Event()
+    waiter = seated(pool, room, there.is_set)
+
+    pauses = [room.wait("thing:1", 20, lambda: False) for _ in range(200)]
+
+    there.set()
+    assert waiter.result(timeout=15) == 0
+    assert pauses == sorted(pauses)
+    assert (pauses[0], pauses[-1]) == (1, 30)
+    assert max(map(pauses.count, range(1, 30))) <= 6  # a second
+
+
+def test_a_look_that_cannot_wait_is_told_when_to_come_back(
+    app: Flask, room: WaitingRoom, pool: ThreadPoolExecutor
+) -> None:
+    client = app.test_client(use_cookies=False)
+    shop.make_item()
+    order = shop.place(client)
+    there = threading.Event()
+    waiter = seated(pool, room, there.is_set)
+    [room.wait("thing:2", 20, lambda: False) for _ in range(100)]
+
+    answers = [
+        client.get(f"/orders/{order['id']}/{query}", headers=shop.bearer(order))
+        for query in ("?wait=20", "?wait=20&seen=paid", "")
+    ]
+
+    there.set()
+    assert waiter.result(timeout=15) == 0
+    assert [answer.get_json()["status"] for answer in answers] == ["pending"] * 3
+    assert int(answers[0].headers["Retry-After"]) > 10
+    assert not any("Retry-After" in answer.headers for answer in answers[1:])
 
 
 @pytest.mark.usefixtures("redis", "_asleep_until_signalled", "room")
