@@ -1,8 +1,9 @@
 # The only door: `make` lists what can be done. Nothing is installed outside of .venv, save
-# Debian's python3-venv where it is missing and we are root.
+# Debian's python3-venv and, for tests, chromium, where they are missing and we are root.
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down order reset test faults storm hostile schedules bench check lock clean
+.PHONY: help run up down order reset test faults storm hostile schedules bench check screenshots browser \
+	lock clean
 
 IN := .venv/bin/
 RUNNER := $(IN)python -m sandbox.runner
@@ -16,7 +17,7 @@ INSTALL := $(IN)python -m pip install --disable-pip-version-check --require-hash
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | while IFS='	' read -r verb text; do \
-		printf '  make %-9s %s\n' "$$verb" "$$text"; done
+		printf '  make %-11s %s\n' "$$verb" "$$text"; done
 
 run: $(FOR_RUN) ## Start everything here; Ctrl-C stops it
 	@$(RUNNER) run
@@ -33,7 +34,7 @@ order: $(FOR_RUN) ## Take one order through the running product, step by step
 reset: $(FOR_RUN) ## Stop everything and delete its data
 	@$(RUNNER) reset
 
-test: $(FOR_TEST) ## Run all tests against real servers
+test: $(FOR_TEST) browser ## Run all tests against real servers
 	@$(IN)python -m pytest
 
 faults: $(FOR_TEST) ## Kill every part of the product, one after another; takes long
@@ -60,6 +61,16 @@ check: $(FOR_TEST) ## Check style, types, imports, migrations and docs
 	$(IN)mypy
 	$(IN)lint-imports
 	$(IN)python -m pytest -q tests/test_architecture.py tests/test_docs.py tests/test_migrations.py
+
+screenshots: $(FOR_TEST) browser ## Take pictures of the main pages for the README
+	@$(IN)python -m tests.browser.screenshots
+
+browser:
+	@command -v chromedriver >/dev/null || { \
+		command -v apt-get >/dev/null && test "$$(id -u)" = 0 && \
+		echo "Installing the browser that tests look through" && apt-get update -q && \
+		apt-get install -y -q --no-install-recommends chromium chromium-driver; } || \
+		echo "NO BROWSER: the tests in tests/browser are skipped. On Debian: apt-get install chromium-driver"
 
 LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 lock: $(VENV) ## Bring the pinned and hashed packages in line with pyproject.toml

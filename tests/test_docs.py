@@ -244,6 +244,7 @@ def test_the_readme_shows_what_make_run_prints() -> None:
     state = {
         "base_urls": {
             "web": web,
+            "shop": f"{web}/shop/",
             "docs": f"{web}/orders/docs/",
             "mail": mail,
             "provider": provider,

@@ -9,7 +9,7 @@ from sandbox.mail.faults import FaultError, Faults, parse
 from sandbox.mail.mailbox import Mail, Mailbox
 
 _PAGE_POLICY = (
-    "default-src 'none'; style-src 'self'; frame-src 'self'; "
+    "default-src 'none'; style-src 'self'; img-src 'self'; frame-src 'self'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
 _MAIL_POLICY = (

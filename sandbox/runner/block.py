@@ -45,6 +45,7 @@ def _places(state: State) -> str:
 
 def _rows(state: State) -> Iterator[tuple[str, str]]:
     urls, staff = state["base_urls"], state["staff"]
+    yield "Shop", urls["shop"]
     yield "Shop API", f"{urls['web']}/catalog/"
     yield "API docs", urls["docs"]
     yield "Mails", urls["mail"] or "are sent for real, by SMTP_URL"
@@ -58,7 +59,8 @@ def _trial(state: State, item: Item) -> str:
     body = json.dumps(order_body(item, 1, "guest@example.com"))
     quoted = body.replace("'", "'\\''")
     return (
-        "Try:   make order takes one order all the way to paid. By hand:\n\n"
+        "Try:   buy something in the shop; its checkout is filled in. make order takes one order\n"
+        "  all the way to paid from here. By hand:\n\n"
         f"  curl -s {state['base_urls']['web']}/orders/create/ \\\n"
         "    -H 'Content-Type: application/json' \\\n"
         f"    -d '{quoted}'"

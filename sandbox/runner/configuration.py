@@ -28,6 +28,8 @@ KEPT = (
     "STRIPE_WEBHOOK_SECRET",
 )
 STRIPE_API = "https://api.stripe.com"
+WEB_APP = "sandbox.app:create_app()"
+SHOP_NAME = "Salt & Kiln"
 
 
 def is_needed(stand_in: str) -> bool:
@@ -103,11 +105,14 @@ def environment(
 def _addresses(ports: Ports, database_url: str, redis_url: str) -> dict[str, str]:
     provider = f"http://{HOST}:{ports.provider}" if is_needed("provider") else STRIPE_API
     binaries = Path(sys.executable).parent
+    public = settings.given("PUBLIC_URL") or f"http://{HOST}:{ports.web}"
+    order_page = f"{public}/shop/orders/{{order_id}}/#{{token}}"
     return {
         "APP_ENV": "development",
         "PATH": f"{binaries}:{settings.given('PATH')}",
         "PYTHONUNBUFFERED": "1",
         "PORT": str(ports.web),
+        "WEB_APP": WEB_APP,
         "WEB_BIND": HOST,
         "METRICS_PORT": str(ports.metrics),
         "METRICS_HOST": HOST,
@@ -117,7 +122,9 @@ def _addresses(ports: Ports, database_url: str, redis_url: str) -> dict[str, str
         "STRIPE_API_BASE": settings.given("STRIPE_API_BASE") or provider,
         "SMTP_URL": settings.given("SMTP_URL") or f"smtp://{HOST}:{ports.smtp}",
         "MAIL_FROM": settings.given("MAIL_FROM") or "shop@orders.example",
-        "PUBLIC_URL": settings.given("PUBLIC_URL") or f"http://{HOST}:{ports.web}",
+        "SHOP_NAME": settings.given("SHOP_NAME") or SHOP_NAME,
+        "PUBLIC_URL": public,
+        "ORDER_PAGE_URL": settings.given("ORDER_PAGE_URL") or order_page,
     }
 
 

@@ -67,6 +67,7 @@ def describe(
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "base_urls": {
             "web": web,
+            "shop": f"{web}/shop/",
             "docs": f"{web}/orders/docs/",
             "mail": mail,
             "provider": provider,

@@ -1,0 +1,105 @@
+// Calls of the API. What may be repeated is repeated: a key makes one order of many requests.
+
+import { seconds } from "./dom.js";
+
+const TRIES = 5;
+const LATER = new Set(["busy", "request_in_progress", "too_many_requests", "internal_error"]);
+
+export class Problem extends Error {
+  constructor(body, answer) {
+    super(body.detail ?? body.title);
+    Object.assign(this, body, { retryAfter: Number(answer?.headers.get("Retry-After") ?? 0) });
+  }
+}
+
+const OFFLINE = {
+  code: "offline",
+  title: "The shop does not answer",
+  detail: "The shop does not answer. Check your connection; nothing is lost.",
+};
+
+export const newKey = () => crypto.randomUUID();
+
+async function once(path, { method = "GET", body, headers = {}, signal } = {}) {
+  const sent = body === undefined ? {} : { "Content-Type": "application/json" };
+  const options = { method, signal, headers: { Accept: "application/json", ...sent, ...headers } };
+  if (body !== undefined) options.body = JSON.stringify(body);
+  let answer;
+  try {
+    answer = await fetch(path, options);
+  } catch (error) {
+    throw error.name === "AbortError" ? error : new Problem(OFFLINE);
+  }
+  const said = await answer.json().catch(() => ({ ...OFFLINE, status: answer.status }));
+  if (!answer.ok) throw new Problem(said, answer);
+  return { said, status: answer.status };
+}
+
+export async function call(path, options = {}) {
+  const isSafe = (options.method ?? "GET") === "GET" || options.headers?.["Idempotency-Key"];
+  for (let tried = 1; ; tried += 1) {
+    try {
+      return await once(path, options);
+    } catch (problem) {
+      const isForNow = LATER.has(problem.code) || problem.code === "offline";
+      if (!isSafe || !isForNow || tried === TRIES) throw problem;
+      await seconds(problem.retryAfter || tried / 2);
+    }
+  }
+}
+
+// --- orders of this browser: the session's cookie opens them, or the token of a mail's link ---
+
+const TOKENS = "orders.tokens";
+const tokens = () => JSON.parse(localStorage.getItem(TOKENS) ?? "{}");
+
+export const knownOrders = () => Object.keys(tokens()).map(Number).sort((a, b) => b - a);
+
+export function remember(orderId, token) {
+  localStorage.setItem(TOKENS, JSON.stringify({ ...tokens(), [orderId]: token }));
+}
+
+const asOwner = (orderId) =>
+  tokens()[orderId] ? { Authorization: `Bearer ${tokens()[orderId]}` } : {};
+
+export const catalog = async () => {
+  const items = [];
+  for (let more = true; more; ) {
+    const after = items.length ? `&starting_after=${encodeURIComponent(items.at(-1).sku)}` : "";
+    const { said } = await call(`/catalog/?limit=100${after}`);
+    items.push(...said.data);
+    more = said.has_more;
+  }
+  return items;
+};
+
+export const item = async (sku) => (await call(`/catalog/${encodeURIComponent(sku)}/`)).said;
+
+export async function place(order, key) {
+  const headers = { "Idempotency-Key": key };
+  const { said } = await call("/orders/create/", { method: "POST", body: order, headers });
+  remember(said.id, said.token);
+  return said;
+}
+
+export async function order(orderId, { wait = 0, seen = "", signal } = {}) {
+  const query = wait ? `?wait=${wait}&seen=${seen}` : "";
+  return (await call(`/orders/${orderId}/${query}`, { headers: asOwner(orderId), signal })).said;
+}
+
+export async function cancel(orderId) {
+  const headers = { ...asOwner(orderId), "Idempotency-Key": newKey() };
+  return (await call(`/orders/cancel/${orderId}/`, { method: "POST", body: {}, headers })).said;
+}
+
+export async function startPayment(orderId) {
+  const headers = { ...asOwner(orderId), "Idempotency-Key": newKey(), Prefer: "wait=10" };
+  const options = { method: "POST", body: {}, headers };
+  return (await call(`/orders/start-payment/${orderId}/`, options)).said;
+}
+
+export async function payment(orderId, paymentId, { wait = 0, seen = "", signal } = {}) {
+  const query = wait ? `?wait=${wait}&seen=${seen}` : "";
+  const path = `/orders/payments/${paymentId}/${query}`;
+  return (await call(path, { headers: asOwner(orderId), signal })).said;
+}

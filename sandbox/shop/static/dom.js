@@ -1,0 +1,33 @@
+// Elements made without markup: what is put in as text stays text.
+
+export function element(name, properties = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(properties)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (typeof value === "function") made.addEventListener(key, value);
+    else made.setAttribute(key, value === true ? "" : value);
+  }
+  made.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return made;
+}
+
+export function show(place, ...children) {
+  place.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined));
+  place.removeAttribute("aria-busy");
+}
+
+// Put `made` in the place of what was there only if it differs, so that focus is not lost.
+export function update(place, ...children) {
+  const made = place.cloneNode(false);
+  show(made, ...children);
+  if (made.innerHTML !== place.innerHTML || place.hasAttribute("aria-busy")) show(place, ...made.childNodes);
+}
+
+export const at = (id) => document.getElementById(id);
+
+export const seconds = (count) => new Promise((done) => setTimeout(done, count * 1000));
+
+export function picture(sku, description, properties = {}) {
+  const src = `/shop/pictures/${encodeURIComponent(sku)}.svg`;
+  return element("img", { src, alt: description, width: 800, height: 1000, ...properties });
+}

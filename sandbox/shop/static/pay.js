@@ -1,0 +1,72 @@
+// Paying as a browser does: the provider is asked with the public key and the client secret.
+
+import * as api from "./api.js";
+import { element, seconds } from "./dom.js";
+
+export const CARDS = [
+  { name: "pm_card_visa", brand: "Visa", last4: "4242", fate: "Goes through" },
+  { name: "pm_card_chargeDeclined", brand: "Visa", last4: "0002", fate: "Is declined" },
+  { name: "pm_card_authenticationRequired", brand: "Visa", last4: "3184", fate: "Your bank asks you first (3-D Secure)" },
+  { name: "pm_card_processing", brand: "Visa", last4: "1109", fate: "Your bank takes its time" },
+];
+
+const UNANSWERED = new Set(["created", "sent", "unknown"]);
+const PATIENCE = 12;
+
+export class Declined extends Error {}
+
+// Radio buttons for the test cards.
+export function choice(chosen = CARDS[0].name) {
+  return CARDS.map((card) =>
+    element(
+      "label",
+      { class: "card" },
+      element("input", { type: "radio", name: "card", value: card.name, checked: card.name === chosen }),
+      element("span", { class: "number" }, `${card.brand} •••• ${card.last4}`),
+      element("span", { class: "fate" }, card.fate),
+    ),
+  );
+}
+
+// Start the payment, or go on with the one that is open, and confirm it with a card.
+// Returns the intent's status, or leaves for the bank's page; raises Declined.
+export async function pay(orderId, card) {
+  const payment = await opened(orderId);
+  const intent = await confirm(payment, card, `${location.origin}/shop/orders/${orderId}/`);
+  const page = intent.next_action?.redirect_to_url?.url;
+  if (page) location.assign(page);
+  return intent.status;
+}
+
+async function opened(orderId) {
+  let payment = await api.startPayment(orderId);
+  for (let tried = 0; UNANSWERED.has(payment.status) && tried < PATIENCE; tried += 1) {
+    payment = await api.payment(orderId, payment.payment_id, { wait: 5, seen: payment.status });
+    await seconds(0.2);
+  }
+  if (!payment.client_secret) {
+    throw new Error("The payment provider does not answer at the moment. Your goods stay held; try again in a little while.");
+  }
+  return payment;
+}
+
+async function confirm(payment, card, back) {
+  const provider = document.querySelector("meta[name=provider]").content;
+  const intent = payment.client_secret.split("_secret_")[0];
+  const body = new URLSearchParams({
+    key: payment.publishable_key,
+    client_secret: payment.client_secret,
+    payment_method: card,
+    return_url: back,
+  });
+  let answer, said;
+  try {
+    answer = await fetch(`${provider}/v1/payment_intents/${intent}/confirm`, { method: "POST", body });
+    said = await answer.json();
+  } catch {
+    throw new Error("The line to the payment provider broke. Whether you paid shows here in a moment; nothing is charged twice.");
+  }
+  if (answer.status === 402) throw new Declined(said.error.message);
+  if (!answer.ok) throw new Error(said.error?.message ?? "The payment provider refused.");
+  return said;
+}

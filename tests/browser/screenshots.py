@@ -1,0 +1,62 @@
+"""`make screenshots`: the main pages as they look, into docs/images/."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from tests.browser.person import Person, person
+from tests.wiring.product import ROOT, Product
+
+IMAGES = ROOT / "docs" / "images"
+WIDE, NARROW = (1280, 860), (390, 844)
+
+
+def _looks(someone: Person, size: tuple[int, int], *, scheme: str = "light") -> None:
+    """Give the page a window of this size and these colours."""
+    width, height = size
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == NARROW}
+    scheme_feature = [{"name": "prefers-color-scheme", "value": scheme}]
+    someone.commands("Emulation.setDeviceMetricsOverride", **metrics)
+    someone.commands("Emulation.setEmulatedMedia", features=scheme_feature)
+
+
+def _keep(someone: Person, name: str) -> None:
+    someone.has_all_pictures()
+    (IMAGES / f"{name}.png").write_bytes(someone.driver.get_screenshot_as_png())
+
+
+def shop(someone: Person) -> None:
+    """Gallery, item, checkout, and the order before and after its payment."""
+    _looks(someone, WIDE)
+    _keep(someone.goes_to("/shop/").sees("Raku vase"), "shop")
+    _looks(someone, WIDE, scheme="dark")
+    _keep(someone, "shop-dark")
+    _looks(someone, NARROW)
+    _keep(someone, "shop-narrow")
+    _looks(someone, WIDE)
+    someone.clicks("Raku vase").sees("Add to basket")
+    _keep(someone, "shop-item")
+    someone.clicks("Add to basket").goes_to("/shop/items/MUG-STONE/").clicks("Add to basket")
+    someone.clicks("Check out").sees("Pay €139.50")
+    _keep(someone, "shop-checkout")
+    someone.chooses("0002").clicks("Pay €139.50").sees("was declined")
+    _keep(someone, "shop-declined")
+    someone.chooses("4242").clicks("Pay €139.50").order_turns("paid")
+    _keep(someone, "shop-paid")
+
+
+def main() -> None:
+    """Start the product, take the pictures, leave nothing behind."""
+    IMAGES.mkdir(exist_ok=True)
+    directory = Path(tempfile.mkdtemp(prefix="orders-screenshots-"))
+    try:
+        with Product(directory) as product:
+            home = product.run["base_urls"]["web"]
+            with person(home) as someone:
+                shop(someone)
+    finally:
+        shutil.rmtree(directory)
+
+
+if __name__ == "__main__":
+    main()
