@@ -4,9 +4,10 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from sandbox.servers import PostgreSQL, Valkey
 from tests.sandbox.process import StripeProcess
@@ -25,8 +26,16 @@ _valkey = Valkey(Path(_directory.name, "valkey"))
 _stripe = StripeProcess()
 
 
-def pytest_configure() -> None:
+# What takes longest is begun first, so that no worker ends long after the others.
+_LONGEST_FIRST = ("schedules", "wiring", "faults")
+# Their tests share a product that takes seconds to start; elsewhere a file is a group.
+_STARTED_ONCE = ("wiring", "faults")
+
+
+def pytest_configure(config: pytest.Config) -> None:
     """Have everything running, and the environment say where, before the product is imported."""
+    if _only_distributes(config):
+        return
     _postgresql.start()
     _valkey.start()
     _stripe.start()
@@ -51,7 +60,38 @@ def pytest_configure() -> None:
     )
 
 
-def pytest_unconfigure() -> None:
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have the longest begin."""
+    items.sort(key=lambda item: _rank(item.path))
+
+
+class _Together(LoadScopeScheduling):  # type: ignore[misc]
+    """Tests of one file run in one process, and so do those that share a running product."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        directory = Path(file).parent.name
+        return directory if directory in _STARTED_ONCE else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Together:
+    return _Together(config, log)
+
+
+def _rank(path: Path) -> int:
+    name = path.parent.name
+    return _LONGEST_FIRST.index(name) if name in _LONGEST_FIRST else len(_LONGEST_FIRST)
+
+
+def _only_distributes(config: pytest.Config) -> bool:
+    """Whether this process hands the tests out to others, each with servers of its own."""
+    return bool(config.getoption("numprocesses", None)) and not hasattr(config, "workerinput")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _only_distributes(config):
+        return
     _stripe.stop()
     _valkey.stop()
     _postgresql.stop()

@@ -29,6 +29,8 @@ def test_one_address_tells_what_every_process_did_for_an_order(running: Product)
             _figure(running, "orders_provider_calls_total", call="create", outcome="ok"),
         ]
 
+    under_way = "SELECT 1 FROM job WHERE state IN ('ready', 'leased') AND order_id IS NOT NULL"
+    running.until(lambda: not running.sql(under_way), "what others have bought is done")
     before = figures()
     running.buy(guest_email="seen@example.com")
     running.until(lambda: len(running.mails("seen@example.com")) == 1, "the mail is there")
