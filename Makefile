@@ -35,10 +35,10 @@ reset: $(FOR_RUN) ## Stop everything and delete its data
 	@$(RUNNER) reset
 
 test: $(FOR_TEST) browser ## Run all tests against real servers
-	@$(IN)python -m pytest
+	@$(IN)python -m pytest --numprocesses auto --maxprocesses 4 --no-loadscope-reorder
 
 faults: $(FOR_TEST) ## Kill every part of the product, one after another; takes long
-	@$(IN)python -m pytest tests/faults --faults
+	@$(IN)python -m pytest tests/faults --faults $(if $(DEFAULTS),--defaults --timeout 400)
 
 storm: $(FOR_TEST) ## Let crowds loose on the stock, with sweeps among them; prints how long they waited
 	@$(IN)python -m pytest tests/contention --storm

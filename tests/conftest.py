@@ -27,9 +27,9 @@ _stripe = StripeProcess()
 
 
 # What takes longest is begun first, so that no worker ends long after the others.
-_LONGEST_FIRST = ("schedules", "wiring", "faults")
+_LONGEST_FIRST = ("schedules", "wiring", "faults", "contention", "browser")
 # Their tests share a product that takes seconds to start; elsewhere a file is a group.
-_STARTED_ONCE = ("wiring", "faults")
+_STARTED_ONCE = ("wiring", "faults", "contention", "browser")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--faults", action="store_true", help="the long form of tests/faults as well")
+    parser.addoption(
+        "--defaults", action="store_true", help="run tests/faults with the default settings"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -26,10 +29,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Harness"]:
-    from tests.faults import harness  # noqa: PLC0415 - after the environment is set
+def house(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator["Harness"]:
+    from tests.faults import harness, profile  # noqa: PLC0415 - after the environment is set
 
-    with harness.started(tmp_path_factory.mktemp("faults")) as running:
+    settings, patience = dict(profile.FAULT_PROFILE), profile.SETTLES_IN_SECONDS
+    if pytestconfig.getoption("--defaults"):
+        settings, patience = {}, profile.SETTLES_IN_SECONDS_BY_DEFAULT
+    with harness.started(tmp_path_factory.mktemp("faults"), settings, patience) as running:
         yield running
 
 

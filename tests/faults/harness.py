@@ -1,4 +1,4 @@
-"""The whole product under the fault profile, with a database, a broker and lines that can break."""
+"""The whole product, with a database, a broker and lines between them that can break."""
 
 import json
 import os
@@ -26,7 +26,6 @@ from sandbox.servers import PostgreSQL, Valkey
 from tests.faults.clerk import Clerk
 from tests.faults.load import Buyer
 from tests.faults.outside import Outside
-from tests.faults.profile import FAULT_PROFILE
 from tests.faults.proxy import Proxy
 from tests.wiring.product import ROOT
 
@@ -47,8 +46,9 @@ class Harness(Outside):
     worker_to_mail: Proxy
     worker_to_provider: Proxy
 
-    def __init__(self, directory: Path, **environment: Any) -> None:
+    def __init__(self, directory: Path, *, settles_in_seconds: int, **environment: Any) -> None:
         super().__init__(directory, **environment)
+        self.settles_in_seconds = settles_in_seconds
         self.buyers: list[Buyer] = []
         self.reported: set[str] = set()
         """Broken promises that a test has failed for; the next ones need not."""
@@ -59,7 +59,8 @@ class Harness(Outside):
     def buyer(self) -> Buyer:
         """Somebody new, known to the checks from now on."""
         urls, number = self.run["base_urls"], next(self._numbers)
-        buyer = Buyer(urls["web"], urls["provider"], f"buyer-{number}@faults.example")
+        email = f"buyer-{number}@faults.example"
+        buyer = Buyer(urls["web"], urls["provider"], email, patience=self.settles_in_seconds)
         self.buyers.append(buyer)
         return buyer
 
@@ -186,8 +187,10 @@ class Harness(Outside):
 
 
 @contextmanager
-def started(directory: Path) -> Iterator[Harness]:
-    """The product, running; everything of it is gone afterwards."""
+def started(
+    directory: Path, profile: Mapping[str, str], settles_in_seconds: int
+) -> Iterator[Harness]:
+    """The product with these settings, running; everything of it is gone afterwards."""
     with ExitStack() as stack:
         # Power cuts are not tried here, so nothing waits for the disk.
         postgresql = PostgreSQL(
@@ -227,7 +230,8 @@ def started(directory: Path) -> Iterator[Harness]:
             REDIS_URL=valkey.url,
             CELERY_BROKER_URL=broker_url,
             WEB_CONCURRENCY="2",
-            **FAULT_PROFILE,
+            settles_in_seconds=settles_in_seconds,
+            **profile,
         )
         harness.postgresql, harness.valkey = postgresql, valkey
         harness.worker_to_mail, harness.worker_to_provider = mail, provider

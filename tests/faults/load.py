@@ -21,14 +21,14 @@ _PAUSE_SECONDS = 0.1
 class Buyer:
     """One buyer and their one order; what is stored here was acknowledged by the shop."""
 
-    def __init__(self, web: str, provider: str, email: str) -> None:
+    def __init__(self, web: str, provider: str, email: str, *, patience: float) -> None:
         self.web = web
         self.email = email
         self.key = secrets.token_hex(16)
         self.order: dict[str, Any] = {}
         self.payment: dict[str, Any] = {}
         self.has_paid = False
-        self._provider = provider
+        self._provider, self._patience_seconds = provider, patience
 
     def buy(self) -> None:
         """Order, start the payment and pay."""
@@ -71,7 +71,7 @@ class Buyer:
     def follow(self) -> None:
         """Wait until the payment can be paid."""
         path = f"{self.web}/orders/payments/{self.payment['payment_id']}/"
-        deadline = time.monotonic() + _PATIENCE_SECONDS
+        deadline = time.monotonic() + self._patience_seconds
         while not self.payment.get("client_secret"):
             assert time.monotonic() < deadline, self.payment
             answer = persist(lambda: requests.get(path, headers=self._token, timeout=10))

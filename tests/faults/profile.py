@@ -16,3 +16,8 @@ FAULT_PROFILE = MappingProxyType(
     }
 )
 """Settings by their names in the environment; `docs/failure-modes.md` shows them."""
+
+SETTLES_IN_SECONDS = 60
+"""After the last fault has ended, under the fault profile."""
+
+SETTLES_IN_SECONDS_BY_DEFAULT = 180

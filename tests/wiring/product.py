@@ -18,11 +18,12 @@ from tests.shop import order_body
 
 ROOT = Path(__file__).parents[2]
 _GIVEN = ("DATABASE_", "REDIS_", "CELERY_", "STRIPE_", "SMTP_", "APP_ENV", "INSTANCE", "START_")
-_SETTLED_SECONDS = 60
 
 
 class Product:
     """Started by `with`, with settings of its own; what it started is gone afterwards."""
+
+    settles_in_seconds = 60
 
     def __init__(
         self, directory: Path, *, procfile: Path = ROOT / "Procfile", **environment: str
@@ -133,7 +134,7 @@ class Product:
 
     def until(self, condition: Callable[[], bool], what: str) -> None:
         """Wait for the product to settle; fails with the ends of its logs, if it does not."""
-        deadline = time.monotonic() + _SETTLED_SECONDS
+        deadline = time.monotonic() + self.settles_in_seconds
         while not condition():
             if time.monotonic() > deadline:
                 raise AssertionError(f"not settled: {what}\n{self._last_words()}")
