@@ -21,7 +21,9 @@ _PAUSE_SECONDS = 0.1
 class Buyer:
     """One buyer and their one order; what is stored here was acknowledged by the shop."""
 
-    def __init__(self, web: str, provider: str, email: str, *, patience: float) -> None:
+    def __init__(
+        self, web: str, provider: str, email: str, *, patience: float = _PATIENCE_SECONDS
+    ) -> None:
         self.web = web
         self.email = email
         self.key = secrets.token_hex(16)
