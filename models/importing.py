@@ -4,7 +4,7 @@ The rows are laid into a table of this transaction's own. What differs from the 
 locked in id order, judged, and changed by one statement; what does not is left alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import bindparam, text
@@ -181,3 +181,20 @@ def apply(session: Session, *, who: str, why: str) -> None:
     """Bring the catalogue to what the rows say; they are matched, and have no faults."""
     session.execute(_CREATE, {"who": who, "why": why})
     session.execute(_CHANGE, {"who": who, "why": why})
+
+
+def bring(
+    session: Session, batches: Iterable[Sequence[Row]], *, is_dry: bool, who: str, why: str
+) -> tuple[Outcome, list[Fault]]:
+    """Bring the catalogue to what all rows say, unless the run is dry or one of them has a fault.
+
+    What it comes to, and the faults.
+    """
+    begin(session)
+    for batch in batches:
+        add(session, batch)
+    faults = list(match(session, is_dry=is_dry))
+    what = outcome(session)
+    if not faults and not is_dry:
+        apply(session, who=who, why=why)
+    return what, faults

@@ -1,4 +1,7 @@
-"""Mails to customers: one row for each (order, kind, recipient), sent by a worker."""
+"""Mails to customers: one row for each (order, kind, recipient), sent by a worker.
+
+Staff can have a mail sent again: each time is a row of its own, a copy with its own number.
+"""
 
 import secrets
 from collections.abc import Mapping, Sequence
@@ -22,7 +25,7 @@ STATES: journal.StateTable = {
 class Notification(Base):
     __tablename__ = "notification"
     __table_args__ = (
-        UniqueConstraint("order_id", "kind", "recipient"),
+        UniqueConstraint("order_id", "kind", "recipient", "copy"),
         CheckConstraint("state IN ('staged', 'sent', 'failed')", name="state"),
     )
 
@@ -33,6 +36,8 @@ class Notification(Base):
     refund_id: Mapped[int | None] = mapped_column(ForeignKey("refund.id"))
     """The refund that it tells of, if it does."""
     recipient: Mapped[str]
+    copy: Mapped[int] = mapped_column(default=0, server_default="0")
+    """0 of the mail that the shop sends by itself; 1 and up of those that staff send again."""
     state: Mapped[str] = mapped_column(default="staged")
     message_id: Mapped[str]
     """The local part of the Message-ID: fixed here, so a mail that comes twice is one mail."""
@@ -44,16 +49,17 @@ def stage(
     session: Session, order_id: int, kind: str, recipient: str, *, refund_id: int | None = None
 ) -> None:
     """Have this mail sent once; a second call for the same changes nothing."""
-    _stage(session, [_row(order_id, kind, recipient, refund_id=refund_id)])
+    _stage(session, [row(order_id, kind, recipient, refund_id=refund_id)])
 
 
 def stage_all(session: Session, kind: str, recipients: Mapping[int, str]) -> None:
     """Have a mail of this kind sent once about each of these orders."""
     if recipients:
-        _stage(session, [_row(order_id, kind, email) for order_id, email in recipients.items()])
+        _stage(session, [row(order_id, kind, email) for order_id, email in recipients.items()])
 
 
-def _row(order_id: int, kind: str, recipient: str, *, refund_id: int | None = None) -> Json:
+def row(order_id: int, kind: str, recipient: str, *, refund_id: int | None = None) -> Json:
+    """A mail that is new, with the Message-ID that it keeps."""
     return {
         "order_id": order_id,
         "kind": kind,

@@ -34,6 +34,7 @@ class NotExtendableError(Exception):
 class Filter:
     """Which orders to look for; None asks nothing."""
 
+    order_ids: tuple[int, ...] | None = None
     user_id: int | None = None
     status: str | None = None
     email: str | None = None
@@ -54,9 +55,10 @@ class Filter:
             if (value := getattr(self, each.name)) is not None
         ]
 
-    @staticmethod
-    def _condition(name: str, value: object) -> ColumnElement[bool]:
+    def _condition(self, name: str, value: object) -> ColumnElement[bool]:  # noqa: PLR0911 - a table
         match name:
+            case "order_ids":
+                return Order.id.in_(self.order_ids or ())
             case "status":
                 return STATUSES[str(value)]
             case "email":
@@ -115,4 +117,12 @@ def clear_review(session: Session, order_id: int, *, who: str, why: str) -> Orde
         order.needs_review = False
         journal.write(session, order, "order.reviewed", None, None, who=who, why=why)
         signal_after_commit(session, f"order:{order.id}")
+    return order
+
+
+def note(session: Session, order_id: int, *, who: str, why: str) -> Order:
+    """Write what somebody knows of the order into its journal; raises NoResultFound."""
+    order = orders.lock(session, order_id)
+    journal.write(session, order, "order.note", None, None, who=who, why=why)
+    signal_after_commit(session, f"order:{order.id}")
     return order

@@ -233,6 +233,11 @@ def counted_minor(session: Session, payment_id: int, states: frozenset[str] = CO
     )
 
 
+def left_minor(session: Session, paid: Payment) -> int:
+    """What of the payment is neither given back nor about to be."""
+    return paid.received_minor - counted_minor(session, paid.id)
+
+
 def last_end(session: Session, payment_id: int) -> datetime | None:
     """When the last of the payment's refunds succeeded."""
     return session.scalar(

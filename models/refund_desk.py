@@ -22,6 +22,10 @@ class NotReturnableError(Exception):
         self.returnable = returnable
 
 
+class ChangedMeanwhileError(Exception):
+    """Another refund was asked for, or failed, since whoever asks has looked."""
+
+
 def find(
     session: Session,
     *,
@@ -50,15 +54,19 @@ def request(
     restock: Restock,
     who: str,
     why: str,
+    seen_minor: int | None = None,
 ) -> Refund:
     """Have money given back and goods put on sale again, both or neither.
 
     What `models.refund.request` says of repetition holds for the goods, too. Raises its errors,
-    NoResultFound if there is no such payment, and `NotReturnableError`.
+    NoResultFound if there is no such payment, `NotReturnableError`, and if whoever asks has seen
+    another sum left than is, `ChangedMeanwhileError`.
     """
-    order, _ = payment.lock_with_order(session, payment_id)
+    order, paid = payment.lock_with_order(session, payment_id)
     if amount_minor is None and (earlier := refund.everything_of(session, payment_id)) is not None:
         return earlier
+    if seen_minor is not None and seen_minor != refund.left_minor(session, paid):
+        raise ChangedMeanwhileError
     row = refund.request(
         session, payment_id, amount_minor=amount_minor, reason=reason, who=who, why=why
     )
@@ -104,8 +112,9 @@ def request_everything(session: Session, order_id: int, *, who: str, why: str) -
 
 def _is_or_was_held(session: Session, paid: Payment) -> bool:
     """Whether the payment holds money, or one refund gives back all that it held."""
-    left_minor = paid.received_minor - refund.counted_minor(session, paid.id)
-    return left_minor > 0 or refund.everything_of(session, paid.id) is not None
+    return (
+        refund.left_minor(session, paid) > 0 or refund.everything_of(session, paid.id) is not None
+    )
 
 
 def recorded(session: Session, payment_id: int, provider_refund_id: str) -> Refund | None:

@@ -3,6 +3,7 @@
 from models import (
     api_key,
     dispute,
+    figures,
     fulfilment,
     idempotency,
     job,
@@ -27,6 +28,7 @@ __all__ = [
     "Base",
     "api_key",
     "dispute",
+    "figures",
     "finding",
     "fulfilment",
     "idempotency",

@@ -1,6 +1,6 @@
 """People with a password: customers, and staff who are viewers, clerks or managers."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import cache
 
@@ -166,3 +166,11 @@ def set_active(session: Session, user: User, *, is_active: bool, who: str, why: 
     """Let a locked user in, or nobody by their password, session or key."""
     user.is_active = is_active
     end_sessions(session, user, who=who, why=why)
+
+
+def names(session: Session, user_ids: Collection[int]) -> dict[int, str]:
+    """The addresses of these users, by id."""
+    if not user_ids:
+        return {}
+    known = select(User.id, User.email).where(User.id.in_(user_ids))
+    return {row.id: row.email for row in session.execute(known)}

@@ -27,6 +27,7 @@ class WebhookEvent(Base):
         UniqueConstraint("provider", "event_id"),
         CheckConstraint("state IN ('received', 'applied', 'ignored', 'parked')", name="state"),
         Index("ix_webhook_event_parked", "id", postgresql_where=text("state = 'parked'")),
+        Index(None, "order_id", postgresql_where=text("order_id IS NOT NULL")),
     )
 
     id: Mapped[BigId]

@@ -204,7 +204,7 @@ REFUSED = [
 
 TWICE = {
     "webhook_event": "uq_webhook_event_provider_event_id",
-    "notification": "uq_notification_order_id_kind_recipient",
+    "notification": "uq_notification_order_id_kind_recipient_copy",
     "reservation": "uq_reservation_order_id_item_id",
     "job": "uq_job_dedupe_key",
     "idempotency_key": "uq_idempotency_key_caller_endpoint_key",

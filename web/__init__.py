@@ -18,6 +18,7 @@ from web import (
     auth,
     catalog,
     cli,
+    desk,
     docs,
     edge,
     fulfilment,
@@ -68,6 +69,7 @@ def create_app() -> Flask:
     for module in _MODULES:
         api.register_blueprint(module.blueprint)
     app.register_blueprint(docs.blueprint(api))
+    app.register_blueprint(desk.blueprint)
     checks = {"database": _database_answers, "migrations": _is_at_head, "broker": _redis_answers}
     api.register_blueprint(health.blueprint(checks, required={"database", "migrations"}))
     admission.refuse_undeclared(app, open_blueprints={"docs"})

@@ -35,6 +35,8 @@ class Access(NamedTuple):
 
     who: Who
     scope: str | None
+    is_in_person: bool = False
+    """Whether an API key is not enough."""
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -67,6 +69,8 @@ class Access(NamedTuple):
         if self.who == "everyone":
             return
         caller = callers.present()
+        if self.is_in_person and (caller.key is not None or not caller.is_staff):
+            raise Problem(401, "not_signed_in")
         if self.who in ROLES:
             require(self.who)
         elif self.who == "account" and caller.user is None:
@@ -86,6 +90,11 @@ def access(who: Who, scope: str | None = None) -> Access:
     if scope is None and who not in ("everyone", "signed_in", "in_person"):
         raise ValueError(f"an API key of a {who} needs a scope here")
     return Access(who, scope)
+
+
+def staff_in_person(role: Who) -> Access:
+    """What a page for staff declares: others are asked to sign in, as what it is is no secret."""
+    return Access(role, None, is_in_person=True)
 
 
 def require(role: str) -> None:

@@ -107,7 +107,7 @@ def log_in(body: dict[str, str]) -> user.User:
 
     After some wrong passwords each further one costs a longer wait, five minutes at most.
     """
-    account = _known(body["email"], body["password"])
+    account = known(body["email"], body["password"])
     sessions.renew(account)
     return account
 
@@ -148,7 +148,7 @@ def change_password(body: dict[str, str]) -> user.User:
     """Change the password; all other sessions of the account end."""
     who = callers.present()
     email = who.user.email if who.user else ""
-    _known(email, body["password"])
+    known(email, body["password"])
     password_hash = _hashed(email, body["new_password"], field="new_password")
     with transaction() as database:
         account = user.lock(database, email)
@@ -157,7 +157,7 @@ def change_password(body: dict[str, str]) -> user.User:
     return account
 
 
-def _known(email: str, password: str) -> user.User:
+def known(email: str, password: str) -> user.User:
     """The user who has this password, or `invalid_credentials`; tries are counted."""
     tries = limits.check_tries(email)
     with transaction() as database:

@@ -27,6 +27,7 @@ from web.catalog_representations import (
 from web.errors import Problem
 from web.idempotency import KEY_HEADER, REPLAYED, REPLAYED_HEADER, once
 from web.paging import Page, page
+from web.refusals import refusals
 from web.schemas import WHY
 
 Answer = tuple[dict[str, Any], int, Mapping[str, str]]
@@ -62,12 +63,7 @@ def index(query: dict[str, Any]) -> dict[str, Any]:
 )
 def create(body: dict[str, Any]) -> Answer:
     """Add an item to the catalogue."""
-    price = _minor(body.pop("unit_price"), body["currency"])
-    item = {**body, "unit_price_minor": price}
-    try:
-        return _once(body["sku"], 201, lambda session, who: _create(session, item, who))
-    except catalogue.SkuTakenError:
-        raise Problem(409, "sku_taken") from None
+    return _once(body["sku"], 201, lambda session, who: add(session, body, who))
 
 
 @blueprint.route("/<sku>/")
@@ -89,10 +85,7 @@ def show(sku: str) -> dict[str, Any]:
 @blueprint.problems("not_found", "invalid_price", "unauthorized_origin", "busy")
 def change(body: dict[str, Any], sku: str) -> dict[str, Any]:
     """Give the item another title or price; orders that are placed keep theirs."""
-    item = look_up(sku)
-    price = body.pop("unit_price")
-    body["unit_price_minor"] = None if price is None else _minor(price, item.currency)
-    return _act(sku, lambda session, who: catalogue.change(session, sku, **body, who=who))
+    return _act(sku, lambda session, who: alter(session, sku, body, who))
 
 
 @blueprint.route("/<sku>/adjust/", methods=["POST"])
@@ -114,7 +107,7 @@ def adjust(body: dict[str, Any], sku: str) -> Answer:
     look_up(sku)
     if body["delta"] is not None and not request.headers.get("Idempotency-Key"):
         raise Problem(400, "idempotency_key_required")
-    return _once(sku, 200, lambda session, who: _adjust(session, sku, body, who))
+    return _once(sku, 200, lambda session, who: book(session, sku, body, who))
 
 
 @blueprint.route("/<sku>/archive/", methods=["POST"])
@@ -195,18 +188,29 @@ def _once(sku: str, status: int, act: Change) -> Answer:
         return rendering.catalog_stock(item), status, {}
 
 
-def _create(session: Session, item: Mapping[str, Any], who: str) -> StockItem:
-    return catalogue.create(session, **item, who=who)
+def add(session: Session, body: Mapping[str, Any], who: str) -> StockItem:
+    """Add the item that an `ITEM_IN` describes, or raise the problem that forbids it."""
+    item = dict(body)
+    price = _minor(item.pop("unit_price"), item["currency"])
+    with refusals():
+        return catalogue.create(session, **item, unit_price_minor=price, who=who)
 
 
-def _adjust(session: Session, sku: str, body: Mapping[str, Any], who: str) -> StockItem:
+def alter(session: Session, sku: str, body: Mapping[str, Any], who: str) -> StockItem:
+    """Give the item the title and price that an `ITEM_CHANGE` says."""
+    price, title, why = body["unit_price"], body["title"], body["why"]
+    currency = catalogue.look_up(session, sku).currency
+    minor = None if price is None else _minor(price, currency)
+    return catalogue.change(session, sku, title=title, unit_price_minor=minor, who=who, why=why)
+
+
+def book(session: Session, sku: str, body: Mapping[str, Any], who: str) -> StockItem:
+    """Change the number of units as an `ADJUSTMENT` says, or raise the problem that forbids it."""
     said = {"who": who, "why": body["reason"]}
-    try:
+    with refusals():
         if body["delta"] is None:
             return catalogue.count(session, sku, body["stock"], **said)
         return catalogue.adjust(session, sku, body["delta"], **said)
-    except catalogue.ImpossibleStockError as error:
-        raise Problem(409, "impossible_stock", least=error.least, most=error.most) from None
 
 
 def _minor(price: Decimal, currency: str) -> int:

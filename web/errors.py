@@ -71,11 +71,20 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
 
 def register(app: Flask) -> None:
     """Let no error leave `app` in another form, and no exception with its text."""
-    app.register_error_handler(Problem, _answer)
-    app.register_error_handler(HTTPException, _refused_by_http)
-    app.register_error_handler(PoolTimeoutError, _busy)
-    app.register_error_handler(DBAPIError, _database_error)
-    app.register_error_handler(Exception, _unexpected)
+    app.register_error_handler(Exception, lambda error: _answer(problem_of(error)))
+
+
+def problem_of(error: Exception) -> Problem:
+    """What an error is to whoever asked; what nobody has foreseen is logged."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, HTTPException):
+        return _refused_by_http(error)
+    if isinstance(error, PoolTimeoutError):
+        return _busy(error)
+    if isinstance(error, DBAPIError):
+        return _database_error(error)
+    return _unexpected(error)
 
 
 def _answer(problem: Problem) -> Response:
@@ -88,28 +97,28 @@ def _answer(problem: Problem) -> Response:
     )
 
 
-def _refused_by_http(error: HTTPException) -> Response:
+def _refused_by_http(error: HTTPException) -> Problem:
     """Keep what routing and Flask say, with its headers: 405 carries Allow."""
     status = error.code or _SERVER_ERROR
     fallback = "bad_request" if status < _SERVER_ERROR else "internal_error"
     code = _CODES_OF_HTTP.get(status, fallback)
     headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
-    return _answer(Problem(PROBLEMS[code].status, code, error.description, headers=headers))
+    return Problem(PROBLEMS[code].status, code, error.description, headers=headers)
 
 
-def _database_error(error: DBAPIError) -> Response:
+def _database_error(error: DBAPIError) -> Problem:
     """What PEP 249 calls operational is not the request's fault: locks, time-outs, lost lines."""
     if isinstance(error, OperationalError) or error.connection_invalidated:
         return _busy(error)
     return _unexpected(error)
 
 
-def _busy(error: DBAPIError | PoolTimeoutError) -> Response:
+def _busy(error: DBAPIError | PoolTimeoutError) -> Problem:
     reason = getattr(error, "orig", None) or error
     _log.warning("request %s: the database is busy: %s", g.request_id, type(reason).__name__)
-    return _answer(Problem(503, "busy", headers={"Retry-After": "1"}))
+    return Problem(503, "busy", headers={"Retry-After": "1"})
 
 
-def _unexpected(error: Exception) -> Response:
+def _unexpected(error: Exception) -> Problem:
     _log.error("request %s failed", g.request_id, exc_info=error)
-    return _answer(Problem(500, "internal_error"))
+    return Problem(500, "internal_error")

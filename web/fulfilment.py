@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import url_for
-from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
 from models import closing, fulfilment, order_desk, shortage, stock
@@ -18,6 +17,7 @@ from web.errors import Problem
 from web.idempotency import KEY_HEADER, REPLAYED, REPLAYED_HEADER, Once, once
 from web.orders import load, shown
 from web.patience import ASK_AGAIN_HEADERS, PREFER_HEADER, preferred
+from web.refusals import refusals
 from web.representations import ORDER
 from web.schemas import CANCEL, EMPTY, SHIP, WHY
 
@@ -121,10 +121,11 @@ def release_review(body: dict[str, Any], order_id: int) -> dict[str, Any]:
 @blueprint.problems("not_found", "out_of_stock", "unauthorized_origin", "busy")
 def clear_shortage(body: dict[str, Any], order_id: int) -> dict[str, Any]:
     """Take the goods of a paid order that were missing from stock, now that they are there."""
-    return _act(lambda session, who: _clear_shortage(session, order_id, who, body["why"]))
+    return _act(lambda session, who: clear_missing(session, order_id, who=who, why=body["why"]))
 
 
-def _clear_shortage(session: Session, order_id: int, who: str, why: str) -> Order:
+def clear_missing(session: Session, order_id: int, *, who: str, why: str) -> Order:
+    """Take what was missing from stock, or raise the problem that says what is left."""
     try:
         return shortage.clear(session, order_id, who=who, why=why)
     except OutOfStockError as error:
@@ -134,15 +135,10 @@ def _clear_shortage(session: Session, order_id: int, who: str, why: str) -> Orde
 
 def _act(act: Callable[[Session, str], Order]) -> dict[str, Any]:
     caller = callers.present()
-    try:
-        with transaction() as session:
-            order_id = act(session, caller.name).id
-            session.flush()
-            return shown(session, load(session, order_id), caller)
-    except NoResultFound:
-        raise Problem(404, "not_found") from None
-    except fulfilment.NotShippableError as error:
-        raise Problem(409, error.why) from None
+    with refusals(), transaction() as session:
+        order_id = act(session, caller.name).id
+        session.flush()
+        return shown(session, load(session, order_id), caller)
 
 
 def _check_may_cancel(order_id: int, caller: Caller) -> None:
@@ -159,15 +155,19 @@ def _cancel(
 ) -> bool:
     if claim.earlier(session) is not None:
         return True
-    order = closing.cancel(
-        session, order_id, who=caller.name, why=reason or "it is not wanted any more"
-    )
+    call_off(session, order_id, who=caller.name, reason=reason)
+    claim.remember(session, status=200, order_id=order_id)
+    return False
+
+
+def call_off(session: Session, order_id: int, *, who: str, reason: str | None) -> Order:
+    """Begin to cancel the order, or raise the problem that says how it ended before."""
+    order = closing.cancel(session, order_id, who=who, why=reason or "it is not wanted any more")
     if order.state == "paid":
         raise Problem(409, "already_paid")
     if order.state == "expired":
         raise Problem(409, "order_closed", f"The order is {order.state}.")
-    claim.remember(session, status=200, order_id=order_id)
-    return False
+    return order
 
 
 def _is_pending(order_id: int) -> bool:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import url_for
-from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
 import settings
@@ -27,6 +26,7 @@ from web.patience import (
     preferred,
     watched,
 )
+from web.refusals import refusals
 from web.representations import PAYMENT
 from web.schemas import EMPTY, start_payment
 
@@ -111,14 +111,9 @@ def _seen_by(caller: Caller, payment_id: int) -> dict[str, Any]:
 @blueprint.problems("not_found", "role_too_low", "unauthorized_origin", "not_capturable", "busy")
 def capture(_body: dict[str, Any], payment_id: int) -> Answer:
     """Have the money taken that the customer's bank has reserved: all of it, once."""
-    try:
-        with transaction() as session:
-            row = capturing.request(session, payment_id, who=callers.present().name)
-            shown = _shown(session, row, for_owner=False)
-    except NoResultFound:
-        raise Problem(404, "not_found") from None
-    except capturing.NotCapturableError:
-        raise Problem(409, "not_capturable") from None
+    with refusals(), transaction() as session:
+        row = capturing.request(session, payment_id, who=callers.present().name)
+        shown = _shown(session, row, for_owner=False)
     return shown, 202, {"Location": url_for("payments.show", payment_id=payment_id)}
 
 

@@ -149,6 +149,12 @@ PROBLEMS: dict[str, Kind] = {
         "The payment is disputed",
         "The customer's bank has the money or may get it; answer the dispute at the provider.",
     ),
+    "not_replayable": Kind(
+        409, "Nothing can come of this event", "See its reason for why it was left alone."
+    ),
+    "changed_meanwhile": Kind(
+        409, "Somebody else was faster", "Look at what they did, and decide again."
+    ),
     "refund_too_large": Kind(
         409, "More than is left of the payment", "Give back at most what refundable says."
     ),

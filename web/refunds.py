@@ -1,12 +1,10 @@
 """Refunds: asked for by staff, made at the provider by a worker, followed by the order's owner."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from flask import url_for
-from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
 from models import looking, money, orders, refund, refund_desk, stock
@@ -18,6 +16,7 @@ from web.api import Blueprint
 from web.errors import Problem
 from web.idempotency import KEY_HEADER, REPLAYED, REPLAYED_HEADER, Once, once
 from web.refund_representations import REFUND, REFUND_IN
+from web.refusals import refusals
 
 _LOCATION = {
     "Location": {
@@ -87,8 +86,17 @@ def show(refund_id: int) -> dict[str, Any]:
         return shown(session, [row], for_staff=caller.is_staff)[0]
 
 
-def ask(payment_id: int, body: Mapping[str, Any], claim: Once, *, who: str) -> tuple[int, bool]:
+def ask(
+    payment_id: int,
+    body: Mapping[str, Any],
+    claim: Once,
+    *,
+    who: str,
+    seen_minor: int | None = None,
+) -> tuple[int, bool]:
     """Have the refund made that `body` describes; its id, and whether the key had done it before.
+
+    With `seen_minor` it is made only if just so much is left of the payment.
 
     Whatever raises a `Problem` has changed nothing.
     """
@@ -101,7 +109,7 @@ def ask(payment_id: int, body: Mapping[str, Any], claim: Once, *, who: str) -> t
             earlier = claim.earlier(session)
             if earlier is not None and earlier.refund_id is not None:
                 return earlier.refund_id, True
-            row = _request(session, payment_id, amount_minor, body, who)
+            row = _request(session, payment_id, amount_minor, body, who=who, seen_minor=seen_minor)
             claim.remember(session, status=202, refund_id=row.id, payment_id=payment_id)
     except refund.TooMuchError as error:
         raise _too_large(error.left_minor, paid.currency) from None
@@ -109,7 +117,13 @@ def ask(payment_id: int, body: Mapping[str, Any], claim: Once, *, who: str) -> t
 
 
 def _request(
-    session: Session, payment_id: int, amount_minor: int | None, body: Mapping[str, Any], who: str
+    session: Session,
+    payment_id: int,
+    amount_minor: int | None,
+    body: Mapping[str, Any],
+    *,
+    who: str,
+    seen_minor: int | None,
 ) -> Refund:
     return refund_desk.request(
         session,
@@ -119,6 +133,7 @@ def _request(
         restock=body["restock"],
         who=who,
         why=body["note"] or "asked by staff",
+        seen_minor=seen_minor,
     )
 
 
@@ -142,21 +157,6 @@ def _minor(amount: Decimal | None, paid: Payment) -> int | None:
         raise parsing.invalid({"amount": [fault]}) from None
     charging.check_step(minor, currency, paid.provider)
     return minor
-
-
-@contextmanager
-def refusals() -> Iterator[None]:
-    """Say as a `Problem` why money cannot be given back."""
-    try:
-        yield
-    except NoResultFound:
-        raise Problem(404, "not_found") from None
-    except refund.NotRefundableError:
-        raise Problem(409, "not_refundable") from None
-    except refund.DisputedError:
-        raise Problem(409, "refund_blocked") from None
-    except refund_desk.NotReturnableError as error:
-        raise Problem(422, "restock_impossible", returnable=error.returnable) from None
 
 
 def _too_large(left_minor: int, currency: str) -> Problem:

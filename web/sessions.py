@@ -95,7 +95,12 @@ def _refuse_foreign_pages() -> None:
         return
     if not session and request.blueprint != "auth":
         return
+    if not is_ours(origin):
+        raise Problem(403, "unauthorized_origin")
+
+
+def is_ours(origin: str) -> bool:
+    """Whether a page of this origin is one of the shop's own."""
     # Not parsed: what a browser sends is "scheme://host", and urlsplit raises for "http://[".
     sender = origin.partition("://")[2]
-    if sender not in (request.host, urlsplit(settings.current().public_url).netloc):
-        raise Problem(403, "unauthorized_origin")
+    return sender in (request.host, urlsplit(settings.current().public_url).netloc)

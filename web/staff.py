@@ -4,8 +4,6 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy.exc import NoResultFound
-
 from models import job, job_desk, webhook_event
 from models.audit import finding
 from models.session import transaction
@@ -13,6 +11,7 @@ from web import callers
 from web.api import Blueprint
 from web.errors import Problem
 from web.paging import Page, page
+from web.refusals import refusals
 from web.schemas import WHY
 from web.staff_representations import (
     JOB,
@@ -116,14 +115,5 @@ def list_webhooks(query: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _act(act: Callable[..., job.Job], job_id: int, why: str) -> job.Job:
-    try:
-        with transaction() as session:
-            return act(session, job_id, who=callers.present().name, why=why)
-    except NoResultFound:
-        raise Problem(404, "not_found") from None
-    except job_desk.NotRetryableError as error:
-        raise Problem(409, "job_not_retryable", f"The job cannot be retried: {error}.") from None
-    except job_desk.NotCancellableError as error:
-        raise Problem(
-            409, "job_not_cancellable", f"The job cannot be cancelled: {error}."
-        ) from None
+    with refusals(), transaction() as session:
+        return act(session, job_id, who=callers.present().name, why=why)

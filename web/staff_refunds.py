@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import url_for
-from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
 from models import dispute, refund_desk
@@ -25,6 +24,7 @@ from web.refund_representations import (
     RefundQuery,
 )
 from web.refunds import Answer
+from web.refusals import refusals
 
 _JOB_LOCATION = {
     "Location": {
@@ -85,11 +85,8 @@ def record(body: dict[str, Any]) -> Answer:
     202: a worker asks the provider about it, and books it if it is of this payment. 200 if it
     is known already.
     """
-    try:
-        with transaction() as session:
-            return _recorded(session, **body)
-    except NoResultFound:
-        raise Problem(404, "not_found") from None
+    with refusals(), transaction() as session:
+        return _recorded(session, **body)
 
 
 def _recorded(session: Session, payment_id: int, provider_refund_id: str) -> Answer:
@@ -134,7 +131,7 @@ def _marked(order_id: int) -> dict[str, Any]:
 
 def give_all_back(order_id: int, *, who: str) -> list[Refund]:
     """Have all given back that the order's payments hold; raises the `Problem` that forbids it."""
-    with refunds.refusals(), transaction() as session:
+    with refusals(), transaction() as session:
         return refund_desk.request_everything(
             session, order_id, who=who, why="its order was marked as refunded"
         )

@@ -93,7 +93,7 @@ CHECKS = (
                 SELECT FROM journal
                 WHERE order_id = refund.order_id AND what = 'order.needs_review')""",
     ),
-    # By ix_journal_subject_subject_id and uq_notification_order_id_kind_recipient for each refund.
+    # By ix_journal_subject_subject_id and uq_notification_order_id_kind_recipient_copy for each.
     Check(
         name="refund.is_told_to_the_customer",
         invariant=7,
@@ -104,7 +104,8 @@ CHECKS = (
             SELECT id, order_id, format('%s mails tell of it', mails) AS detail
             FROM refund, LATERAL (
                 SELECT count(*) AS mails FROM notification
-                WHERE order_id = refund.order_id AND kind = 'refund:' || refund.id) AS told
+                WHERE order_id = refund.order_id AND kind = 'refund:' || refund.id
+                AND copy = 0) AS told
             WHERE id BETWEEN :low AND :high AND origin <> 'provider' AND mails <> 1
             AND created_at >= :journal_since AND EXISTS (
                 SELECT FROM journal WHERE subject = 'refund' AND subject_id = refund.id

@@ -58,7 +58,7 @@ CHECKS = (
                 SELECT FROM job WHERE dedupe_key = 'mail:' || notification.id
                 AND state IN ('ready', 'leased', 'dead'))""",
     ),
-    # By uq_notification_order_id_kind_recipient for each mail.
+    # By uq_notification_order_id_kind_recipient_copy for each mail.
     Check(
         name="mail.goes_out_once",
         invariant=7,
@@ -68,8 +68,9 @@ CHECKS = (
             SELECT id, order_id, format('mail %s says the same to the same', twin) AS detail
             FROM notification, LATERAL (
                 SELECT min(id) AS twin FROM notification AS other
-                WHERE (other.order_id, other.kind, other.recipient)
-                    = (notification.order_id, notification.kind, notification.recipient)) AS same
+                WHERE (other.order_id, other.kind, other.recipient, other.copy)
+                    = (notification.order_id, notification.kind, notification.recipient,
+                       notification.copy)) AS same
             WHERE id BETWEEN :low AND :high AND twin < id""",
     ),
     # By ix_journal_subject_subject_id for each mail.

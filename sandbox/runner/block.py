@@ -51,7 +51,7 @@ def _rows(state: State) -> Iterator[tuple[str, str]]:
     yield "Mails", urls["mail"] or "are sent for real, by SMTP_URL"
     yield "Provider", urls["provider"] + ("" if _is_simulated(state) else "  (no stand-in)")
     yield "Metrics", urls["metrics"]
-    yield "Staff login", f"{staff['email']}  {staff['password']}"
+    yield "Staff desk", f"{urls['web']}/staff/  {staff['email']}  {staff['password']}"
     yield "For programs", "var/run.json (all addresses and keys), var/log/"
 
 

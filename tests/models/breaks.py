@@ -314,7 +314,7 @@ BREAKS: list[tuple[str, list[str]]] = [
     (
         "mail.goes_out_once",
         [
-            _drop("notification", "uq_notification_order_id_kind_recipient"),
+            _drop("notification", "uq_notification_order_id_kind_recipient_copy"),
             """WITH twin AS (
                 INSERT INTO notification (order_id, kind, recipient, state, message_id, created_at)
                 SELECT order_id, kind, recipient, state, message_id, created_at FROM notification

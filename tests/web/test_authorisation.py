@@ -12,8 +12,10 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from models import api_key, payment, refund
+from models.notification import Notification
 from models.session import now
 from models.user import User
+from models.webhook_event import WebhookEvent
 from tests import jobs, shop
 from web import sessions
 
@@ -33,12 +35,18 @@ class Route(NamedTuple):
     scope: str | None = None
     rank: int = 0
     body: dict[str, Any] | None = None
+    is_form: bool = False
+    """Whether it is sent by a page of ours, not as JSON."""
 
 
 PUBLIC = Route("public")
 PUBLIC_WRITE = Route("public", body={})
 LOOKED_AT_BY_STAFF = Route("staff", "jobs:read", 1)
 WHY = {"why": "mended"}
+PAGE = Route("desk", rank=1)
+CLERKS_PAGE, MANAGERS_PAGE = Route("desk", rank=2), Route("desk", rank=3)
+CLERKS_FORM = Route("desk", rank=2, body={}, is_form=True)
+MANAGERS_FORM = Route("desk", rank=3, body={}, is_form=True)
 
 ROUTES = {
     "GET /healthz": PUBLIC,
@@ -92,6 +100,46 @@ ROUTES = {
     "GET /staff/disputes/": Route("staff", "orders:read", 1),
     "POST /staff/refunds/record/": Route("staff", "refunds:write", 2, {}),
     "POST /staff/orders/mark-refunded/": Route("staff", "refunds:write", 2, {}),
+    "GET /staff/": Route("asks who"),
+    "POST /staff/": Route("public", body={"email": "x"}, is_form=True),
+    "POST /staff/desk/log-out/": Route("public", body={}, is_form=True),
+    "GET /staff/assets/<path:file>": PUBLIC,
+    "GET /staff/desk/orders/": PAGE,
+    "GET /staff/desk/orders.csv": PAGE,
+    "GET /staff/desk/orders/<int:order_id>/": PAGE,
+    "GET /staff/desk/orders/<int:order_id>/live/": PAGE,
+    "POST /staff/desk/orders/<int:order_id>/ship/": CLERKS_FORM,
+    "POST /staff/desk/orders/<int:order_id>/deliver/": CLERKS_FORM,
+    "POST /staff/desk/orders/<int:order_id>/cancel/": CLERKS_FORM,
+    "POST /staff/desk/orders/<int:order_id>/extend/": CLERKS_FORM,
+    "POST /staff/desk/orders/<int:order_id>/clear-shortage/": CLERKS_FORM,
+    "POST /staff/desk/orders/<int:order_id>/release-review/": CLERKS_FORM,
+    "POST /staff/desk/orders/<int:order_id>/note/": CLERKS_FORM,
+    "POST /staff/desk/payments/<int:payment_id>/capture/": CLERKS_FORM,
+    "POST /staff/desk/payments/<int:payment_id>/refund/": CLERKS_FORM,
+    "GET /staff/desk/orders/bulk/<verb>/": CLERKS_PAGE,
+    "POST /staff/desk/orders/bulk/<verb>/": CLERKS_FORM,
+    "GET /staff/desk/mails/<int:mail_id>/": PAGE,
+    "GET /staff/desk/mails/<int:mail_id>/html/": PAGE,
+    "POST /staff/desk/mails/<int:mail_id>/resend/": CLERKS_FORM,
+    "GET /staff/desk/person/": PAGE,
+    "GET /staff/desk/overview/": PAGE,
+    "GET /staff/desk/jobs/": PAGE,
+    "GET /staff/desk/jobs/<int:job_id>/": PAGE,
+    "POST /staff/desk/jobs/<int:job_id>/retry/": CLERKS_FORM,
+    "POST /staff/desk/jobs/<int:job_id>/cancel/": CLERKS_FORM,
+    "GET /staff/desk/events/": PAGE,
+    "GET /staff/desk/events/<int:event_id>/": PAGE,
+    "POST /staff/desk/events/<int:event_id>/replay/": CLERKS_FORM,
+    "GET /staff/desk/stock/": PAGE,
+    "GET /staff/desk/stock/items/<sku>/": PAGE,
+    "POST /staff/desk/stock/items/<sku>/adjust/": CLERKS_FORM,
+    "POST /staff/desk/stock/items/": MANAGERS_FORM,
+    "POST /staff/desk/stock/items/<sku>/change/": MANAGERS_FORM,
+    "POST /staff/desk/stock/items/<sku>/archive/": MANAGERS_FORM,
+    "POST /staff/desk/stock/items/<sku>/unarchive/": MANAGERS_FORM,
+    "GET /staff/desk/stock/import/": MANAGERS_PAGE,
+    "POST /staff/desk/stock/import/": MANAGERS_FORM,
 }
 
 
@@ -159,6 +207,8 @@ def _expected(route: Route, caller: Caller, whose: str) -> int | str:  # noqa: P
         return ADMITTED
     if caller.by == "dead":
         return 401
+    if route.kind == "desk" and (caller.role not in RANKS or caller.by != "session"):
+        return 401
     if route.kind in ("signed in", "in person", "own key"):
         if caller.role is None or (route.kind != "signed in" and caller.by != "session"):
             return 401
@@ -167,7 +217,7 @@ def _expected(route: Route, caller: Caller, whose: str) -> int | str:  # noqa: P
         return 404
     if route.kind == "account" and caller.role is None:
         return 404
-    if route.kind == "staff" and RANKS[caller.role or ""] < route.rank:
+    if route.kind in ("staff", "desk") and RANKS[caller.role or ""] < route.rank:
         return 403
     if caller.by == "unscoped" and route.scope:
         return 403
@@ -189,7 +239,10 @@ def _call(caller: Caller, address: str, route: Route, place: dict[str, Any]) -> 
         for form in ("int:", "path:", ""):
             path = path.replace(f"<{form}{name}>", str(value))
     given: dict[str, Any] = {} if route.body is None else {"json": route.body}
-    answer = caller.client.open(path, method=method, headers=caller.headers, **given)
+    headers = caller.headers
+    if route.is_form:
+        given, headers = {"data": route.body}, {**headers, "Origin": "http://localhost"}
+    answer = caller.client.open(path, method=method, headers=headers, **given)
     answer.get_data()
     answer.close()
     return answer
@@ -224,6 +277,8 @@ def _world(app: Flask, scope: str | None) -> Iterator[World]:
     finally:
         with shop.database() as session:
             session.query(refund.Refund).delete()  # of money that never came
+            session.query(Notification).delete()  # of what never happened
+            session.query(WebhookEvent).delete()
 
 
 def _place(order: dict[str, Any], item_id: int) -> dict[str, Any]:
@@ -242,7 +297,18 @@ def _place(order: dict[str, Any], item_id: int) -> dict[str, Any]:
             currency="EUR",
             requested_by="test",
         )
-        session.add(given)
+        mail = Notification(
+            order_id=order["id"], kind="order_paid", recipient="a@b.ie", message_id="m"
+        )
+        event = WebhookEvent(
+            provider="stripe",
+            event_id=f"evt_{order['id']}",
+            type="nothing.new",
+            body={},
+            state="ignored",
+            occurred_at=now(),
+        )
+        session.add_all([given, mail, event])
         session.flush()
         return {
             "order_id": order["id"],
@@ -254,6 +320,10 @@ def _place(order: dict[str, Any], item_id: int) -> dict[str, Any]:
             "provider": "stripe",
             "filename": "swagger-ui.css",
             "name": "docs.css",
+            "verb": "ship",
+            "file": "desk.css",
+            "mail_id": mail.id,
+            "event_id": event.id,
         }
 
 

@@ -52,8 +52,8 @@ def _cells(item: StockItem) -> tuple[str, ...]:
     price = money.decimal_string(item.unit_price_minor, item.currency)
     unique = "true" if item.is_unique else "false"
     return (
-        _harmless(item.sku),
-        _harmless(item.title),
+        harmless(item.sku),
+        harmless(item.title),
         price,
         item.currency,
         str(item.stock),
@@ -62,7 +62,8 @@ def _cells(item: StockItem) -> tuple[str, ...]:
     )
 
 
-def _harmless(cell: str) -> str:
+def harmless(cell: str) -> str:
+    """The cell, so that no spreadsheet takes it for a formula."""
     return f"'{cell}" if _FORMULA.match(cell) else cell
 
 

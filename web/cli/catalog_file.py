@@ -66,18 +66,12 @@ def _read(file: TextIO) -> tuple[list[Row], list[Fault]]:
 def _apply(rows: Sequence[Row], why: str, *, is_dry: bool) -> tuple[Outcome, list[Fault]]:
     try:
         with transaction() as session:
-            importing.begin(session)
-            for batch in _with_progress(_batches(rows), "Comparing"):
-                importing.add(session, batch)
-            faults = list(importing.match(session, is_dry=is_dry))
-            outcome = importing.outcome(session)
-            if not faults and not is_dry:
-                importing.apply(session, who="cli", why=why)
+            batches = _with_progress(_batches(rows), "Comparing")
+            return importing.bring(session, batches, is_dry=is_dry, who="cli", why=why)
     except (IntegrityError, OperationalError):
         raise click.ClickException(
             "Somebody is at these items at this moment. Nothing was changed: try again."
         ) from None
-    return outcome, faults
 
 
 def _refuse(faults: Sequence[Fault]) -> None:
