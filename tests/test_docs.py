@@ -245,6 +245,7 @@ def test_the_readme_shows_what_make_run_prints() -> None:
         "base_urls": {
             "web": web,
             "shop": f"{web}/shop/",
+            "sandbox": f"{web}/dev/",
             "docs": f"{web}/orders/docs/",
             "mail": mail,
             "provider": provider,

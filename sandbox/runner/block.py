@@ -46,6 +46,7 @@ def _places(state: State) -> str:
 def _rows(state: State) -> Iterator[tuple[str, str]]:
     urls, staff = state["base_urls"], state["staff"]
     yield "Shop", urls["shop"]
+    yield "Sandbox desk", urls["sandbox"]
     yield "Shop API", f"{urls['web']}/catalog/"
     yield "API docs", urls["docs"]
     yield "Mails", urls["mail"] or "are sent for real, by SMTP_URL"

@@ -96,6 +96,7 @@ def environment(
     values = {name: settings.given(name) or kept[name] for name in KEPT}
     values |= _addresses(ports, database_url, redis_url)
     values["METRICS_DIRECTORY"] = str(metrics_directory(var))
+    values["RUN_DIRECTORY"] = str(var)
     if settings.given("STRIPE_SECRET_KEY"):  # made-up keys would not be of that account
         for name in ("STRIPE_PUBLISHABLE_KEY", "STRIPE_WEBHOOK_SECRET"):
             values[name] = settings.given(name) or ""

@@ -68,6 +68,7 @@ def describe(
         "base_urls": {
             "web": web,
             "shop": f"{web}/shop/",
+            "sandbox": f"{web}/dev/",
             "docs": f"{web}/orders/docs/",
             "mail": mail,
             "provider": provider,

@@ -1,6 +1,8 @@
 """Faults on order: the next calls of an endpoint are slow, answered with an error, or cut off."""
 
+import math
 import threading
+import time
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Literal
@@ -14,7 +16,10 @@ CODES = {429: "rate_limit", 409: "idempotency_key_in_use", 402: "card_declined"}
 
 @dataclass(frozen=True)
 class Fault:
-    """What to do to the next `times` calls of an endpoint (`*` for any, None for all to come)."""
+    """What to do to the next `times` calls of an endpoint (`*` for any, None for all to come).
+
+    After `lasts_seconds`, if they are given, it is over in any case.
+    """
 
     endpoint: str
     fault: Kind
@@ -23,6 +28,7 @@ class Fault:
     retry_after: int | None = None
     seconds: float = 0.0
     times: int | None = 1
+    lasts_seconds: float | None = None
 
     @property
     def is_saved(self) -> bool:
@@ -46,12 +52,13 @@ class Faults:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._cleared = threading.Event()
-        self._pending: list[Fault] = []
+        self._pending: list[tuple[Fault, float]] = []
 
     def add(self, fault: Fault) -> None:
         """Ask for a fault."""
+        lasts = math.inf if fault.lasts_seconds is None else fault.lasts_seconds
         with self._lock:
-            self._pending.append(fault)
+            self._pending.append((fault, time.monotonic() + lasts))
 
     def clear(self) -> None:
         """Call all of them off, and end the delays that run."""
@@ -63,7 +70,8 @@ class Faults:
     def pending(self) -> list[Document]:
         """Return what is still to come."""
         with self._lock:
-            return [vars(fault) for fault in self._pending]
+            self._forget_what_is_over()
+            return [vars(fault) for fault, _ in self._pending]
 
     def meet(self, endpoint: str) -> Fault | None:
         """Use up one delay of this endpoint, by waiting, and return one other fault of it."""
@@ -76,14 +84,20 @@ class Faults:
         return other
 
     def _take(self, endpoint: str, *, delays: bool) -> Fault | None:
-        for index, fault in enumerate(self._pending):
+        self._forget_what_is_over()
+        for index, (fault, _) in enumerate(self._pending):
             if fault.endpoint in (endpoint, "*") and (fault.fault == "delay") == delays:
-                self._use_up(index, fault)
+                self._use_up(index)
                 return fault
         return None
 
-    def _use_up(self, index: int, fault: Fault) -> None:
+    def _forget_what_is_over(self) -> None:
+        now = time.monotonic()
+        self._pending = [(fault, over) for fault, over in self._pending if now < over]
+
+    def _use_up(self, index: int) -> None:
+        fault, over = self._pending[index]
         if fault.times == 1:
             del self._pending[index]
         elif fault.times is not None:
-            self._pending[index] = replace(fault, times=fault.times - 1)
+            self._pending[index] = (replace(fault, times=fault.times - 1), over)

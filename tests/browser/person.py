@@ -64,8 +64,8 @@ class Person:
         self._wait(choose, f"{words!r} to choose")
         return self
 
-    def sees(self, words: str, place: str = "body") -> Self:
-        self._wait(lambda _: words in self._text(place), f"{words!r} in {place}")
+    def sees(self, words: str, place: str = "body", within: float = _SECONDS) -> Self:
+        self._wait(lambda _: words in self._text(place), f"{words!r} in {place}", within)
         return self
 
     def order_turns(self, status: str) -> Self:
@@ -127,13 +127,13 @@ class Person:
         script = "return document.querySelector(arguments[0])?.innerText ?? ''"
         return str(self.driver.execute_script(script, place))
 
-    def _wait(self, condition: Any, what: str) -> None:
+    def _wait(self, condition: Any, what: str, seconds: float = _SECONDS) -> None:
         def told() -> str:
             return f"no {what} at {self.driver.current_url}:\n{self._text('body')}"
 
         try:
             WebDriverWait(
-                self.driver, _SECONDS, poll_frequency=0.05, ignored_exceptions=_MOVING
+                self.driver, seconds, poll_frequency=0.05, ignored_exceptions=_MOVING
             ).until(condition)
         except TimeoutException as error:
             raise AssertionError(told()) from error

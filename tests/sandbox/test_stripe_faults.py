@@ -145,3 +145,16 @@ def test_an_unknown_fault_is_refused(sandbox: StripeProcess) -> None:
         with pytest.raises(Exception, match="400"):
             sandbox.control("faults", body)
     assert sandbox.read("faults") == []
+
+
+def test_a_fault_that_lasts_is_over_by_itself(
+    sandbox: StripeProcess, client: stripe.StripeClient
+) -> None:
+    sandbox.fault("*", "fail_before", times=None, lasts_seconds=3600)
+    sandbox.fault("payment_intents.create", "cut", times=None, lasts_seconds=0)
+
+    with pytest.raises(stripe.APIError) as failed:
+        create(client)
+
+    assert failed.value.http_status == 500
+    assert [fault["endpoint"] for fault in sandbox.control("faults", method="GET")] == ["*"]

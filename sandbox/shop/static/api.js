@@ -92,8 +92,8 @@ export async function cancel(orderId) {
   return (await call(`/orders/cancel/${orderId}/`, { method: "POST", body: {}, headers })).said;
 }
 
-export async function startPayment(orderId) {
-  const headers = { ...asOwner(orderId), "Idempotency-Key": newKey(), Prefer: "wait=10" };
+export async function startPayment(orderId, wait) {
+  const headers = { ...asOwner(orderId), "Idempotency-Key": newKey(), Prefer: `wait=${wait}` };
   const options = { method: "POST", body: {}, headers };
   return (await call(`/orders/start-payment/${orderId}/`, options)).said;
 }

@@ -5,7 +5,7 @@ import { at, element, seconds, show, update } from "./dom.js";
 import { add, table } from "./lines.js";
 import { written } from "./money.js";
 import { choice, Declined, pay } from "./pay.js";
-import { statusName } from "./status.js";
+import { events, statusName } from "./status.js";
 
 const WAIT = 20;
 const LIVE = new Set(["created", "sent", "unknown", "open", "requires_action", "processing", "authorised"]);
@@ -70,7 +70,13 @@ function offers() {
   if (["expired", "cancelled"].includes(order.status)) {
     return element("p", { class: "actions" }, element("button", { class: "main", type: "button", click: orderAgain }, "Put it into the basket again"));
   }
-  return order.status === "pending" ? null : element("p", { class: "actions" }, element("a", { class: "button", href: "/shop/" }, "Keep looking"));
+  if (order.status === "pending") return null;
+  return element(
+    "p",
+    { class: "actions" },
+    element("a", { class: "button", href: "/shop/" }, "Keep looking"),
+    element("a", { class: "plain", href: "/dev/#mails-title" }, "Read the mail"),
+  );
 }
 
 function goods({ items, currency }) {
@@ -85,7 +91,8 @@ function goods({ items, currency }) {
 }
 
 function address({ shipping_address: to, guest_email }) {
-  const parts = [to.name, to.line1, `${to.postal_code} ${to.city}`, to.country, guest_email];
+  const country = new Intl.DisplayNames("en", { type: "region" }).of(to.country);
+  const parts = [to.name, to.line1, `${to.postal_code} ${to.city}`, country, guest_email];
   return element("address", {}, ...parts.filter(Boolean).flatMap((part) => [part, element("br")]));
 }
 
@@ -93,6 +100,13 @@ function shipment({ shipment: sent }) {
   if (!sent) return null;
   const number = sent.tracking_number ?? "";
   return element("p", {}, `With ${sent.carrier ?? "a carrier"} `, sent.tracking_url ? element("a", { href: sent.tracking_url, rel: "noreferrer" }, number) : number);
+}
+
+function happened(order) {
+  const clock = (moment) => new Date(moment).toLocaleTimeString("en-IE");
+  const row = ({ at: moment, words }) =>
+    element("li", {}, element("time", { datetime: moment }, clock(moment)), element("span", {}, words));
+  return [element("h2", {}, "What happened"), element("ul", {}, ...events(order).map(row))];
 }
 
 // --- drawing ---
@@ -112,13 +126,14 @@ function draw() {
   if (at("top") === null) {
     show(
       at("order"),
-      element("div", { class: "story" }, element("div", { id: "top" }), element("div", { id: "offers" }), element("div", { id: "parcel" })),
+      element("div", { class: "story" }, element("div", { id: "top" }), element("div", { id: "offers" }), element("div", { id: "parcel" }), element("div", { id: "events", class: "events" })),
       element("aside", { class: "summary", "aria-labelledby": "summary" }, element("h2", { id: "summary" }, "Your order"), element("div", { id: "goods" })),
     );
     show(at("goods"), goods(order), element("h3", {}, "Delivery"), address(order), element("p", { class: "quiet" }, statusName(order)));
   }
   at("goods").lastElementChild.textContent = statusName(order);
   update(at("top"), ...top);
+  update(at("events"), happened(order));
   const offered = canPay(view) ? "pay" : JSON.stringify([order.status, view.payment?.status]);
   if (at("offers").dataset.offered !== offered) {
     at("offers").dataset.offered = offered;

@@ -11,7 +11,7 @@ export const CARDS = [
 ];
 
 const UNANSWERED = new Set(["created", "sent", "unknown"]);
-const PATIENCE = 12;
+const PATIENCE = 8;
 
 export class Declined extends Error {}
 
@@ -29,19 +29,19 @@ export function choice(chosen = CARDS[0].name) {
 }
 
 // Start the payment, or go on with the one that is open, and confirm it with a card.
-// Returns the intent's status, or leaves for the bank's page; raises Declined.
-export async function pay(orderId, card) {
-  const payment = await opened(orderId);
+// Each question waits so many seconds. Returns the intent's status, or leaves for the bank's page; raises Declined.
+export async function pay(orderId, card, wait = 10) {
+  const payment = await opened(orderId, wait);
   const intent = await confirm(payment, card, `${location.origin}/shop/orders/${orderId}/`);
   const page = intent.next_action?.redirect_to_url?.url;
   if (page) location.assign(page);
   return intent.status;
 }
 
-async function opened(orderId) {
-  let payment = await api.startPayment(orderId);
+async function opened(orderId, wait) {
+  let payment = await api.startPayment(orderId, wait);
   for (let tried = 0; UNANSWERED.has(payment.status) && tried < PATIENCE; tried += 1) {
-    payment = await api.payment(orderId, payment.payment_id, { wait: 5, seen: payment.status });
+    payment = await api.payment(orderId, payment.payment_id, { wait, seen: payment.status });
     await seconds(0.2);
   }
   if (!payment.client_secret) {
