@@ -27,6 +27,7 @@ from tests.faults.clerk import Clerk
 from tests.faults.load import Buyer
 from tests.faults.outside import Outside
 from tests.faults.proxy import Proxy
+from tests.shop import signature
 from tests.wiring.product import ROOT
 
 _INSTANCE = "faults"
@@ -143,6 +144,16 @@ class Harness(Outside):
         finally:
             process.kill()
             process.wait()
+
+    def tell_gullible(self, guard: str, event: Mapping[str, Any], **how: Any) -> int:
+        """Deliver it, as `send` does, to a web process without a guard; its status in hundreds."""
+        body = json.dumps(event).encode()
+        path = self._directory / "event.json"
+        path.write_bytes(body)
+        signed = signature(body, **{"secret": self.run["webhook_secret"], **how})
+        words = ("tests.faults.gullible", guard, str(path), signed["Stripe-Signature"])
+        with self.another("web", *words) as process:
+            return process.wait(timeout=60)
 
     def log(self, name: str) -> str:
         """What a process has written."""

@@ -9,8 +9,11 @@ import sys
 from dataclasses import replace
 from typing import Any
 
-from models import looking, refund, settling
+from models import dispute, kinds, looking, matching, payment, refund, refunding, settling
+from models.intents import PaymentSnapshot
 from models.session import transaction
+from providers import stripe_objects
+from providers.base import OutcomeUnknown, Rejected
 from providers.stripe import Stripe
 from tasks import app
 from web import create_app
@@ -34,6 +37,77 @@ def _never_look_up() -> None:
     Stripe.refunds_of = lambda self, provider_payment_id: []  # type: ignore[method-assign]
 
 
+def _take_silence_for_a_no() -> None:
+    """Call a payment failed whose opening was not answered."""
+    create = Stripe.create
+
+    def decided(self: Stripe, request: Any) -> Any:
+        try:
+            return create(self, request)
+        except OutcomeUnknown as error:
+            raise Rejected(str(error)) from error
+
+    Stripe.create = decided  # type: ignore[method-assign]
+
+
+def _never_take_a_no() -> None:
+    """Repeat what no repetition can mend."""
+    kind = kinds.get("payments.create_intent")
+    kinds.KINDS[kind.name] = replace(kind, retry=replace(kind.retry, permanent=()))
+
+
+def _take_a_decline_for_the_end() -> None:
+    """Call a payment failed whose customer may still pay."""
+    read = stripe_objects.payment
+
+    def ended(intent: Any) -> Any:
+        seen = read(intent)
+        return replace(seen, state="failed") if seen.failure and seen.state == "open" else seen
+
+    stripe_objects.payment = ended
+
+
+def _keep_what_is_not_wanted() -> None:
+    """Give no money back by itself."""
+    settling._give_back = lambda *_given: None
+
+
+def _mind_no_dispute() -> None:
+    """Refund what the customer's bank may give back as well."""
+    dispute.blocks_refund = lambda *_given: False
+
+
+def _close_without_asking() -> None:
+    """Call a payment cancelled at the provider that has not been asked."""
+    Stripe.close = lambda self, request: PaymentSnapshot(  # type: ignore[method-assign]
+        provider_payment_id=request.provider_payment_id or "",
+        state="cancelled",
+        amount_minor=request.amount_minor,
+        received_minor=0,
+        currency=request.currency,
+        is_live=False,
+    )
+
+
+def _take_events_for_news() -> None:
+    """Believe an old event as if it had been looked at now."""
+    book = refunding.book
+
+    def book_as_fresh(*given: Any, **named: Any) -> Any:
+        return book(*given, **{**named, "is_fresh": True})
+
+    refunding.book = book_as_fresh
+    settling._may_follow = lambda present, said, witness: said in payment.STATES[present]
+
+
+def _know_names_alone() -> None:
+    """Know a payment by what the provider calls it, and by nothing else."""
+    likenesses = matching._likenesses
+    matching._likenesses = lambda provider_payment_id, key, marked_id: likenesses(
+        provider_payment_id, None, None
+    )
+
+
 def _believe_everything() -> None:
     """Book whatever amount the provider names."""
     settling._contradiction = lambda row, snapshot: None
@@ -51,6 +125,14 @@ def _promise_any_sum() -> None:
 
 
 _CARELESS = {
+    "silence": _take_silence_for_a_no,
+    "noes": _never_take_a_no,
+    "declines": _take_a_decline_for_the_end,
+    "surplus": _keep_what_is_not_wanted,
+    "disputes": _mind_no_dispute,
+    "closing": _close_without_asking,
+    "age": _take_events_for_news,
+    "likeness": _know_names_alone,
     "keys": _use_random_keys,
     "memory": _never_look_up,
     "amounts": _believe_everything,

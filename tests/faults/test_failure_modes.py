@@ -8,6 +8,8 @@ from tests.faults.profile import FAULT_PROFILE
 TESTS = Path(__file__).parents[1]
 PAGE = (TESTS.parent / "docs" / "failure-modes.md").read_text()
 
+_FIRST_OUTSIDE = 38
+
 
 def _rows() -> list[list[str]]:
     """The cells of each fault's row."""
@@ -33,6 +35,12 @@ def test_every_test_that_the_page_names_exists_and_bears_its_number() -> None:
         assert exist >= set(names)
         numbered = [name for name in names if re.match(r"test_\d", name)]
         assert all(f"_{int(number):02}_" in name for name in numbered)
+
+
+def test_every_fault_of_the_world_outside_has_a_test_that_takes_its_guard_away() -> None:
+    for number, *_, shown in _rows():
+        if int(number) >= _FIRST_OUTSIDE:
+            assert re.search(r"`test_\w+_control_\w+`", shown), number
 
 
 def test_every_test_of_a_fault_is_on_the_page() -> None:

@@ -135,6 +135,26 @@ def test_38_a_request_that_never_arrived_is_repeated_and_opens_one_payment(
     assert [call["status"] for call in calls] == [0, 0, 200]
 
 
+@slow
+@pytest.mark.parametrize(
+    ("fault", "details"),
+    [
+        pytest.param("cut", {}, id="38"),
+        pytest.param("fail_before", {"status": 500}, id="40"),
+        pytest.param("delay", {"seconds": 6}, id="41"),
+    ],
+)
+def test_38_40_41_control_who_takes_silence_for_a_no_fails_a_payment(
+    faulty: Harness, fault: str, details: dict[str, Any]
+) -> None:
+    buyer = _ordered(faulty)
+    with _instead_of_the_worker(faulty, "silence"), faulty.provider_fault(fault, **details):
+        buyer.start_payment()
+        _until_payment(faulty, buyer, "failed")
+    _call_off(faulty, buyer, "payments.create_intent")
+    _pay_anew(buyer)
+
+
 def test_39_an_answer_that_was_lost_opens_one_payment(faulty: Harness) -> None:
     buyer = _ordered(faulty)
     with faulty.webhooks_held():
@@ -205,6 +225,25 @@ def test_40_a_saved_error_that_is_repeated_for_the_key_does_not_trap_the_payment
 
 
 @slow
+def test_40_control_without_a_look_a_saved_error_is_repeated_for_ever(faulty: Harness) -> None:
+    buyer = _ordered(faulty)
+    with (
+        faulty.webhooks("drop"),
+        _instead_of_the_worker(faulty, "memory"),
+        faulty.provider_fault("fail_after", status=500),
+    ):
+        buyer.start_payment()
+        key = _key(faulty, buyer)
+        faulty.until(
+            lambda: len([each for each in faulty.calls(_CREATE, key) if each["replayed"]]) > 2,
+            "the saved error has come again and again",
+        )
+        assert {call["status"] for call in faulty.calls(_CREATE, key)} == {500}
+        assert len(_intents(faulty, buyer)) == 1
+    _pay(buyer)
+
+
+@slow
 def test_41_a_conflict_with_the_first_request_still_running_ends_in_one_payment(
     faulty: Harness,
 ) -> None:
@@ -227,18 +266,51 @@ def test_42_a_key_that_was_used_for_something_else_ends_in_the_hands_of_a_person
     buyer = _ordered(faulty)
     with faulty.deaf("worker_payments"):
         buyer.start_payment()
-        faulty.api(
-            "POST",
-            "payment_intents",
-            data={"amount": 5000, "currency": "eur"},
-            headers={"Idempotency-Key": _key(faulty, buyer)},
-        )
+        _use_up_its_key(faulty, buyer)
     _until_payment(faulty, buyer, "failed")
     job = faulty.job("payments.create_intent", buyer.order["id"])
     assert (job["state"], job["attempts"]) == ("dead", 1)
     assert job["last_error"].startswith("Rejected: ")
-    faulty.sql("UPDATE job SET state = 'cancelled' WHERE id = %s", job["id"])  # as staff would
+    _call_off(faulty, buyer, "payments.create_intent")
+    _pay_anew(buyer)
 
+
+@slow
+def test_42_control_who_never_takes_a_no_asks_again_and_again(faulty: Harness) -> None:
+    buyer = _ordered(faulty)
+    with faulty.deaf("worker_payments"):
+        buyer.start_payment()
+        _use_up_its_key(faulty, buyer)
+        words = ("tests.faults.spendthrift", "noes", *_WORKER, *_PAYMENTS)
+        with faulty.another("worker_payments", *words):
+            faulty.until(
+                lambda: faulty.job("payments.create_intent", buyer.order["id"])["attempts"] > 2,
+                "what was refused is asked for again",
+            )
+    _until_payment(faulty, buyer, "failed")
+    _call_off(faulty, buyer, "payments.create_intent")
+    _pay_anew(buyer)
+
+
+def _use_up_its_key(faulty: Harness, buyer: Buyer) -> None:
+    """Let another program have sent something else with the key of the buyer's payment."""
+    faulty.api(
+        "POST",
+        "payment_intents",
+        data={"amount": 5000, "currency": "eur"},
+        headers={"Idempotency-Key": _key(faulty, buyer)},
+    )
+
+
+def _call_off(faulty: Harness, buyer: Buyer, kind: str) -> None:
+    """Cancel a dead job, as staff would."""
+    job = faulty.job(kind, buyer.order["id"])
+    assert job["state"] == "dead", job
+    faulty.sql("UPDATE job SET state = 'cancelled' WHERE id = %s", job["id"])
+
+
+def _pay_anew(buyer: Buyer) -> None:
+    """Pay by another payment than the one that failed."""
     buyer.begin_anew()
     buyer.start_payment()
     _pay(buyer)
@@ -318,6 +390,28 @@ def test_44_a_declined_card_may_be_followed_by_one_that_pays(faulty: Harness) ->
     assert declined == [402, 402]
     tries = "SELECT code FROM payment_attempt WHERE payment_id = %s ORDER BY id"
     faulty.until(lambda: len(faulty.sql(tries, buyer.payment_id)) == 2, "both declines are kept")
+    assert not _was_called_failed(faulty, buyer)
+
+
+@slow
+def test_44_control_who_takes_a_decline_for_the_end_fails_what_can_be_paid(
+    faulty: Harness,
+) -> None:
+    buyer = _ordered(faulty)
+    buyer.start_payment()
+    buyer.follow()
+    with _instead_of_the_worker(faulty, "declines"):
+        assert buyer.try_to_pay("pm_card_chargeDeclined").status_code == 402
+        faulty.until(lambda: _was_called_failed(faulty, buyer), "it is called failed")
+    buyer.pay()
+
+
+def _was_called_failed(faulty: Harness, buyer: Buyer) -> bool:
+    moves = (
+        "SELECT 1 FROM journal WHERE subject = 'payment' AND subject_id = %s"
+        " AND to_state = 'failed'"
+    )
+    return faulty.sql(moves, buyer.payment_id) != []
 
 
 @slow
@@ -357,8 +451,7 @@ def _expired_but_open_there(faulty: Harness, line_: dict[str, Any]) -> tuple[Buy
     with faulty.webhooks("drop"), faulty.provider_fault("fail_after", status=400):
         buyer.start_payment()
         _until_payment(faulty, buyer, "failed")
-    job_id = faulty.job("payments.create_intent", buyer.order["id"])["id"]
-    faulty.sql("UPDATE job SET state = 'cancelled' WHERE id = %s", job_id)  # as staff would
+    _call_off(faulty, buyer, "payments.create_intent")
     _run_out(faulty, buyer)
     _until_order(faulty, buyer, "expired")
     (intent,) = _intents(faulty, buyer)
@@ -393,13 +486,7 @@ def test_45_money_that_comes_late_buys_what_is_still_there(faulty: Harness, poli
 def test_45_money_that_comes_too_late_is_told_of_or_given_back(
     faulty: Harness, policy: str
 ) -> None:
-    line_ = _scarce(faulty, f"GONE-{policy.upper()}")
-    late, intent_id = _expired_but_open_there(faulty, line_)
-    faster = faulty.buyer()
-    faster.place(items=[line_])
-    faster.start_payment()
-    _pay(faster)
-    _until_order(faulty, faster, "paid")
+    late, intent_id = _too_late(faulty, f"GONE-{policy.upper()}")
     with _policy(faulty, policy):
         faulty.act(f"payment_intents/{intent_id}", "pay")
         if policy == "flag":
@@ -413,6 +500,31 @@ def test_45_money_that_comes_too_late_is_told_of_or_given_back(
                 "the money is given back",
             )
             _until_order(faulty, late, "expired")
+
+
+@slow
+def test_45_control_without_a_refund_money_that_comes_too_late_is_kept(faulty: Harness) -> None:
+    late, intent_id = _too_late(faulty, "GONE-AND-KEPT")
+    words = ("tests.faults.spendthrift", "surplus", *_WORKER, *_PAYMENTS)
+    with (
+        faulty.deaf("worker_payments"),
+        faulty.another("worker_payments", *words, LATE_PAYMENT_POLICY="refund"),
+    ):
+        faulty.act(f"payment_intents/{intent_id}", "pay")
+        catch(faulty, f"orders {late.order['id']}: expired, but paid for")
+    assert f"payment {late.payment_id} was not wanted, and 1999 were kept" in faulty.reported
+
+
+def _too_late(faulty: Harness, sku: str) -> tuple[Buyer, str]:
+    """Somebody whose time is over, and whose piece another has bought; their open intent."""
+    line_ = _scarce(faulty, sku)
+    late, intent_id = _expired_but_open_there(faulty, line_)
+    faster = faulty.buyer()
+    faster.place(items=[line_])
+    faster.start_payment()
+    _pay(faster)
+    _until_order(faulty, faster, "paid")
+    return late, intent_id
 
 
 @slow
@@ -496,9 +608,7 @@ def test_48_control_without_the_sum_two_refunds_promise_more_than_was_paid(
     buyer = _paid(faulty)
     with faulty.deaf("worker_payments"):
         for _ in range(2):
-            words = ("tests.faults.spendthrift", "sums", str(buyer.payment_id), "1200")
-            with faulty.another("web", *words) as careless:
-                assert careless.wait(timeout=60) == 0
+            _refund_carelessly(faulty, "sums", buyer, "1200")
         catch(faulty, f"of payment {buyer.payment_id} more goes back than it brought")
     ended = "SELECT state FROM refund WHERE payment_id = %s ORDER BY state"
     faulty.until(
@@ -512,17 +622,19 @@ def test_48_control_without_the_sum_two_refunds_promise_more_than_was_paid(
     )
 
 
+def _refund_carelessly(faulty: Harness, guard: str, buyer: Buyer, minor: str) -> None:
+    words = ("tests.faults.spendthrift", guard, str(buyer.payment_id), minor)
+    with faulty.another("web", *words) as careless:
+        assert careless.wait(timeout=60) == 0
+
+
 @slow
 @pytest.mark.parametrize("ending", ["win", "lose"])
 def test_49_a_dispute_is_kept_and_no_refund_pays_a_second_time(
     faulty: Harness, ending: str
 ) -> None:
     buyer = _paid(faulty)
-    (charge,) = [
-        each for each in faulty.ledger["charges"] if each["payment_intent"] == buyer.intent_id
-    ]
-    dispute = faulty.act(f"charges/{charge['id']}", "dispute")
-    faulty.until(lambda: _flags(faulty, buyer)["disputed"], "the order is disputed")
+    dispute = _dispute(faulty, buyer)
     refused = faulty.clerk.refund(buyer.payment_id)
 
     faulty.act(f"disputes/{dispute['id']}", ending)
@@ -535,6 +647,34 @@ def test_49_a_dispute_is_kept_and_no_refund_pays_a_second_time(
     assert (refused.status_code, refused.json()["code"]) == (409, "refund_blocked")
     assert _flags(faulty, buyer)["disputed"] is is_lost
     assert (faulty.clerk.refund(buyer.payment_id).status_code == 409) is is_lost
+
+
+@slow
+def test_49_control_without_the_block_a_disputed_payment_is_refunded(faulty: Harness) -> None:
+    buyer = _paid(faulty)
+    _dispute(faulty, buyer)
+    with _instead_of_the_worker(faulty, "disputes"):
+        _refund_carelessly(faulty, "disputes", buyer, "500")
+        _until_job(faulty, buyer, "refunds.create", "dead")
+    said = faulty.job("refunds.create", buyer.order["id"])["last_error"]
+    assert said.startswith("Rejected: charge_disputed"), "only the provider has stopped it"
+    _call_off(faulty, buyer, "refunds.create")
+
+
+def _dispute(faulty: Harness, buyer: Buyer) -> dict[str, Any]:
+    """Have the buyer's bank take the money back; the dispute, of which we know then."""
+    (charge,) = [
+        each for each in faulty.ledger["charges"] if each["payment_intent"] == buyer.intent_id
+    ]
+    dispute = faulty.act(f"charges/{charge['id']}", "dispute")
+    faulty.until(lambda: _flags(faulty, buyer)["disputed"], "the order is disputed")
+    return dispute
+
+
+def _until_job(faulty: Harness, buyer: Buyer, kind: str, state: str) -> None:
+    faulty.until(
+        lambda: faulty.job(kind, buyer.order["id"]).get("state") == state, f"{kind} is {state}"
+    )
 
 
 # --- it is down ---
@@ -567,6 +707,23 @@ def test_50_while_the_provider_is_down_orders_are_taken_and_later_paid_or_closed
         _pay(buyer)
     for buyer in idlers:
         _until_order(faulty, buyer, "expired")
+
+
+@slow
+def test_50_control_who_does_not_ask_gives_goods_away_that_can_still_be_paid(
+    faulty: Harness,
+) -> None:
+    buyer = _ordered(faulty)
+    buyer.start_payment()
+    buyer.follow()
+    with (
+        _instead_of_the_worker(faulty, "closing"),
+        faulty.provider_fault("cut", "*", times=None),
+    ):
+        _run_out(faulty, buyer)
+        _until_order(faulty, buyer, "expired")
+    assert [each["status"] for each in _intents(faulty, buyer)] == ["requires_payment_method"]
+    buyer.pay()
 
 
 @slow

@@ -330,8 +330,8 @@ def test_a_piece_that_comes_back_is_for_sale_again(client: FlaskClient) -> None:
     assert shop.sql("SELECT status, stock, held FROM stock_item") == [("sold", 0, 0)]
 
 
-def disputed(payment_id: int, state: Any = "open", **changes: Any) -> None:
-    """Let a fresh look show a dispute about the payment."""
+def said_of_dispute(payment_id: int, state: Any = "open", **changes: Any) -> DisputeSnapshot:
+    """What a provider says of a dispute about the payment."""
     said = DisputeSnapshot(
         provider_dispute_id="du_1",
         provider_payment_id=f"pi_{payment_id}",
@@ -341,16 +341,42 @@ def disputed(payment_id: int, state: Any = "open", **changes: Any) -> None:
         amount_minor=TOTAL,
         currency="EUR",
         is_refundable=False,
-        due_by=datetime.now(UTC),
-        created_at=datetime.now(UTC),
+        due_by=datetime(2030, 1, 2, tzinfo=UTC),
+        created_at=datetime(2030, 1, 1, tzinfo=UTC),
     )
+    return replace(said, **changes)
+
+
+def disputed(payment_id: int, state: Any = "open", **changes: Any) -> None:
+    """Let a fresh look show a dispute about the payment."""
     with shop.database() as session:
-        dispute.book(session, payment_id, replace(said, **changes))
+        dispute.book(session, payment_id, said_of_dispute(payment_id, state, **changes))
 
 
 def is_disputed() -> bool:
     ((flag,),) = shop.sql("SELECT disputed FROM orders ORDER BY id LIMIT 1")
     return bool(flag)
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_news"),
+    [
+        ({}, False),
+        ({"due_by": datetime(2030, 1, 9, tzinfo=UTC)}, True),
+        ({"is_refundable": True}, True),
+        ({"amount_minor": 100}, True),
+        ({"status": "under_review"}, True),
+        ({"provider_dispute_id": "du_2"}, True),
+    ],
+    ids=str,
+)
+def test_what_a_dispute_says_anew_is_news(
+    payment_id: int, changes: dict[str, Any], *, is_news: bool
+) -> None:
+    disputed(payment_id)
+    with shop.database() as session:
+        said = said_of_dispute(payment_id, **changes)
+        assert dispute.is_news(session, "stripe", said) is is_news
 
 
 def test_a_dispute_blocks_refunds_until_it_is_won(payment_id: int) -> None:
