@@ -11,7 +11,8 @@ from models.job import Job
 from models.orders import Order
 from models.payment import Payment
 from models.refund import Refund
-from models.standing import Facts, Mood
+from models.standing import Facts
+from models.standing_words import Mood
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SOON, LATER, BEFORE = (NOW + timedelta(minutes=minutes) for minutes in (1, 10, -1))

@@ -130,7 +130,15 @@ def flags(order: Order) -> list[str]:
 
 def refusal(problem: Problem) -> str:
     """Why it was not done, and what to do about it."""
-    return f"{problem.detail.rstrip('.')}. {problem.hint}"
+    said = f"{problem.detail.rstrip('.')}. {problem.hint}"
+    facts = ", ".join(_fact(name, value) for name, value in problem.extensions.items())
+    return f"{said} ({facts})" if facts else said
+
+
+def _fact(name: str, value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{each} {number}" for each, number in value.items())
+    return f"{plain(name)} {value}"
 
 
 def urgency(clock: Clock, dispute: Dispute) -> str:
