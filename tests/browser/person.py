@@ -14,7 +14,9 @@ from selenium.common.exceptions import (
 )
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -24,6 +26,7 @@ DRIVER = shutil.which("chromedriver")
 _SECONDS = 20
 _BUTTONS = "//*[self::button or self::a][contains(normalize-space(.), {words})]"
 _MOVING = (StaleElementReferenceException, ElementClickInterceptedException)
+_NAMED = ("button", "link", "textbox", "combobox", "radio", "heading", "navigation")
 _SAID_NO = ("402", "409")  # what buyers are told, which browsers write to the console
 
 
@@ -50,6 +53,40 @@ class Person:
 
         self._wait(click, f"{words!r} to click")
         return self
+
+    def presses(self, selector: str) -> Self:
+        """Click what has no words of its own."""
+        self.driver.find_element(By.CSS_SELECTOR, selector).click()
+        return self
+
+    def width_of_page(self) -> int:
+        script = "return Math.max(document.documentElement.scrollWidth, innerWidth)"
+        return int(self.driver.execute_script(script))
+
+    def tabs_to(self, words: str) -> Self:
+        """Go by the tabulator to what bears these words, and press it."""
+
+        def reach(driver: Chrome) -> bool:
+            ActionChains(driver).send_keys(Keys.TAB).perform()
+            return words in driver.switch_to.active_element.text
+
+        self._wait(lambda _: words in self._text("body"), f"{words!r} to reach")
+        self._wait(reach, f"{words!r} by tabulator")
+        ActionChains(self.driver).send_keys(Keys.ENTER).perform()
+        return self
+
+    def nameless(self) -> list[str]:
+        """What can be used or seen and has no name in the tree that screen readers are given."""
+        self.driver.execute_cdp_cmd("Accessibility.enable", {})
+        self._wait(lambda _: not self.driver.find_elements(By.CSS_SELECTOR, "[aria-busy]"), "rest")
+        nodes = self.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+        return [
+            f"{node['role']['value']} {node.get('backendDOMNodeId')}"
+            for node in nodes
+            if node.get("role", {}).get("value") in _NAMED
+            and not node.get("ignored")
+            and not node.get("name", {}).get("value", "").strip()
+        ]
 
     def chooses(self, words: str) -> Self:
         """Click the label that bears these words until its button is chosen."""

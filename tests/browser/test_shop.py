@@ -1,5 +1,7 @@
 """The demo shop as buyers meet it, in a real browser on the real product."""
 
+from typing import Any
+
 import pytest
 import requests
 
@@ -8,8 +10,9 @@ from tests.browser.person import Person
 from tests.shop import line
 from tests.wiring.product import Product
 
-pytestmark = pytest.mark.wiring
+pytestmark = [pytest.mark.wiring, pytest.mark.timeout(300)]  # the first waits for the start
 
+PHONE: dict[str, Any] = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
 GOOD, DECLINED, ASKED, SLOW = "4242", "0002", "3184", "1109"
 
 
@@ -30,6 +33,22 @@ def test_a_newcomer_clicks_from_the_gallery_to_a_paid_order(
     assert _charges(running, buyer.order_id) == ["succeeded"]
     running.until(lambda: len(running.mails("ada@example.com")) > 0, "the confirmation")
     assert f"/shop/orders/{buyer.order_id}/" in running.mails("ada@example.com")[-1]["text"]
+
+
+def test_keys_alone_are_enough_to_buy(buyer: Person) -> None:
+    buyer.goes_to("/shop/").sees("Stoneware mug")
+    for words in ("Stoneware mug", "Add to basket", "Check out", "Pay €14.50"):
+        buyer.tabs_to(words)
+
+    buyer.order_turns("paid")
+
+
+def test_every_page_fits_a_phone_and_has_a_name_for_everything(buyer: Person) -> None:
+    buyer.commands("Emulation.setDeviceMetricsOverride", **PHONE)
+    buyer.goes_to("/shop/items/MUG-STONE/").clicks("Add to basket").sees("Total")
+    for path in ("/shop/", "/shop/items/MUG-STONE/", "/shop/basket/", "/shop/checkout/", "/dev/"):
+        assert buyer.goes_to(path).nameless() == [], path
+        assert buyer.width_of_page() == PHONE["width"], path
 
 
 def test_a_declined_card_leaves_the_order_to_another_card(buyer: Person, running: Product) -> None:
@@ -63,7 +82,7 @@ def test_a_slow_bank_is_waited_for(buyer: Person, running: Product) -> None:
 
 def test_an_order_that_is_not_paid_in_time_frees_its_goods(buyer: Person, running: Product) -> None:
     _takes(buyer, "Raku vase").chooses(DECLINED).clicks("Pay €125.00").sees("was declined")
-    buyer.sees("Held for you: 1")
+    buyer.sees("Held for you until").sees(" left")
 
     running.sql("UPDATE orders SET expires_at = clock_timestamp() WHERE id = %s", buyer.order_id)
 
@@ -101,3 +120,14 @@ def test_what_has_changed_meanwhile_is_said_and_can_be_mended(
     buyer.clicks("Pay €9.00").order_turns("paid")
 
     assert rival["status"] == "pending"
+
+
+def test_the_sandbox_desk_kills_a_worker_and_the_auditor_misses_nothing(
+    buyer: Person, running: Product
+) -> None:
+    before = running.run["pids"]["worker_mail"]
+    buyer.goes_to("/dev/").sees(str(before)).presses("[data-kill=worker_mail]")
+
+    running.until(lambda: running.run["pids"].get("worker_mail", before) != before, "a new one")
+    buyer.sees(str(running.run["pids"]["worker_mail"]))
+    buyer.clicks("Ask the auditor").sees("Every promise is kept.")

@@ -16,11 +16,15 @@ export function show(place, ...children) {
   place.removeAttribute("aria-busy");
 }
 
-// Put `made` in the place of what was there only if it differs, so that focus is not lost.
+const shown = new WeakMap();
+
+// Show what was made only if it differs from what was made before, so that focus is not lost.
 export function update(place, ...children) {
-  const made = place.cloneNode(false);
+  const made = document.createElement("div");
   show(made, ...children);
-  if (made.innerHTML !== place.innerHTML || place.hasAttribute("aria-busy")) show(place, ...made.childNodes);
+  if (shown.get(place) === made.innerHTML) return;
+  shown.set(place, made.innerHTML);
+  show(place, ...made.childNodes);
 }
 
 export const at = (id) => document.getElementById(id);

@@ -39,8 +39,11 @@ function heading({ order, payment, busy }) {
 function left() {
   const remaining = Math.max(0, Math.floor((new Date(view.order.expires_at) - Date.now()) / 1000));
   const [minutes, rest] = [Math.floor(remaining / 60), remaining % 60];
-  return remaining ? `${minutes}:${String(rest).padStart(2, "0")}` : "time is up";
+  return remaining ? ` ${minutes}:${String(rest).padStart(2, "0")} left` : " time is up";
 }
+
+const clock = (moment, options) => new Date(moment).toLocaleTimeString("en-IE", options);
+const until = ({ expires_at: end }) => element("time", { datetime: end }, clock(end, { timeStyle: "short" }));
 
 const canPay = ({ order, payment, busy }) =>
   order.status === "pending" && !order.closing && !busy && !["processing", "succeeded", "authorised"].includes(payment?.status);
@@ -103,7 +106,6 @@ function shipment({ shipment: sent }) {
 }
 
 function happened(order) {
-  const clock = (moment) => new Date(moment).toLocaleTimeString("en-IE");
   const row = ({ at: moment, words }) =>
     element("li", {}, element("time", { datetime: moment }, clock(moment)), element("span", {}, words));
   return [element("h2", {}, "What happened"), element("ul", {}, ...events(order).map(row))];
@@ -118,21 +120,21 @@ function draw() {
   const isHeld = order.status === "pending" && !order.closing;
   const top = [
     element("p", { class: "quiet" }, `Order ${order.order_number}`),
-    element("h1", { id: "status", "data-status": order.status, role: "status" }, title),
+    element("h1", { id: "status", "data-status": order.status }, title),
     element("p", { class: "lead" }, words),
-    isHeld ? element("p", { class: "held" }, "Held for you: ", element("strong", { id: "left" }, "")) : null,
     trouble ? element("div", { class: "notice bad", role: "alert" }, trouble) : null,
   ];
   if (at("top") === null) {
     show(
       at("order"),
-      element("div", { class: "story" }, element("div", { id: "top" }), element("div", { id: "offers" }), element("div", { id: "parcel" }), element("div", { id: "events", class: "events" })),
+      element("div", { class: "story" }, element("div", { id: "top", "aria-live": "polite" }), element("div", { id: "held" }), element("div", { id: "offers" }), element("div", { id: "parcel" }), element("div", { id: "events", class: "events" })),
       element("aside", { class: "summary", "aria-labelledby": "summary" }, element("h2", { id: "summary" }, "Your order"), element("div", { id: "goods" })),
     );
     show(at("goods"), goods(order), element("h3", {}, "Delivery"), address(order), element("p", { class: "quiet" }, statusName(order)));
   }
   at("goods").lastElementChild.textContent = statusName(order);
   update(at("top"), ...top);
+  update(at("held"), isHeld ? element("p", { class: "held" }, "Held for you until ", until(order), element("strong", { id: "left", "aria-hidden": "true" })) : null);
   update(at("events"), happened(order));
   const offered = canPay(view) ? "pay" : JSON.stringify([order.status, view.payment?.status]);
   if (at("offers").dataset.offered !== offered) {
