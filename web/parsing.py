@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import orjson
 from flask import Request
-from marshmallow import Schema, ValidationError, missing
+from marshmallow import RAISE, Schema, ValidationError, missing
 from webargs.flaskparser import FlaskParser
 
 from web.errors import Problem
@@ -21,6 +21,8 @@ class JsonParser(FlaskParser):
     """Bodies are JSON or refused; whatever does not fit its schema is a 400."""
 
     DEFAULT_VALIDATION_STATUS = 400
+    # A filter that is misspelt would find everything.
+    DEFAULT_UNKNOWN_BY_LOCATION = {"json": None, "query": RAISE}  # noqa: RUF012 - as webargs has it
 
     def load_json(self, req: Request, schema: Schema) -> Any:  # noqa: ARG002 - webargs' hook
         refuse_other_media_types(req)

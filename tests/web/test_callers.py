@@ -4,10 +4,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher, extract_parameters
 from flask import Flask
 from flask.testing import FlaskClient
 
 import settings
+from models import user
 from tests import shop
 from tests.web.tiny import problem
 from web import callers, sessions
@@ -111,6 +113,22 @@ def test_our_own_pages_may_write(browser: FlaskClient, origin: str) -> None:
     assert answer.status_code == 201
 
 
+@pytest.mark.parametrize(("scheme", "status"), [("http", 403), ("https", 401)])
+def test_in_production_a_page_without_tls_is_not_ours(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, scheme: str, status: int
+) -> None:
+    production = replace(settings.current(), app_env="production")
+    monkeypatch.setattr("settings.current", lambda: production)
+
+    answer = client.post(
+        "/auth/login/",
+        json={"email": EMAIL, "password": "wrong"},
+        headers={"Origin": f"{scheme}://localhost"},
+    )
+
+    assert answer.status_code == status
+
+
 def test_a_foreign_origin_without_a_cookie_is_an_integrator(client: FlaskClient) -> None:
     shop.make_item()
 
@@ -134,6 +152,28 @@ def test_a_wrong_password_and_an_unknown_address_get_one_answer(browser: FlaskCl
     told = [{**answer.get_json(), "request_id": ""} for answer in (wrong, unknown)]
     assert told[0] == told[1]
     assert "Set-Cookie" not in wrong.headers
+
+
+def test_a_stranger_costs_one_verification_like_anybody_from_the_first_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    anybody = user.User(password_hash=PasswordHasher().hash(shop.PASSWORD))
+    verified: list[str] = []
+    monkeypatch.setattr(PasswordHasher, "hash", lambda *_: pytest.fail("that takes as long again"))
+    verify = PasswordHasher.verify
+
+    def watched(hasher: PasswordHasher, hashed: str, password: str) -> bool:
+        verified.append(hashed)
+        return verify(hasher, hashed, password)
+
+    monkeypatch.setattr(PasswordHasher, "verify", watched)
+    user._nobody_hash.cache_clear()
+
+    assert user.fits(anybody, shop.PASSWORD)
+    assert not user.fits(None, shop.PASSWORD)
+
+    known, unknown = map(extract_parameters, verified)
+    assert known == unknown
 
 
 def test_a_dismissed_user_cannot_sign_in_nor_go_on(browser: FlaskClient) -> None:

@@ -200,6 +200,7 @@ def test_a_customer_sees_their_own_orders_and_staff_all(
     assert listed(clerk, "?created_before=2020-01-01T00:00:00Z") == []
     assert problem(client.get("/orders/")) == (404, "not_found")
     assert problem(clerk.get("/orders/?status=eaten")) == (400, "invalid_parameter")
+    assert problem(clerk.get("/orders/?emial=ann@example.com")) == (400, "invalid_parameter")
 
 
 # Looks that wait
