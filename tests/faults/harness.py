@@ -100,9 +100,6 @@ class Harness(Outside):
 
     # --- processes ---
 
-    def pid(self, name: str) -> int:
-        return int(self.run["pids"][name])
-
     def children(self, name: str) -> list[int]:
         """The processes that a process of the product has forked."""
         pid = self.pid(name)

@@ -140,10 +140,15 @@ class Product:
                 raise AssertionError(f"not settled: {what}\n{self._last_words()}")
             time.sleep(0.1)
 
+    def pid(self, name: str) -> int:
+        """The process of this name, which may just be coming back."""
+        self.until(lambda: name in self.run["pids"], f"{name} runs")
+        return int(self.run["pids"][name])
+
     @contextmanager
     def frozen(self, name: str) -> Iterator[None]:
         """Stop a process in its tracks: connections stay open and nothing answers."""
-        pid = self.run["pids"][name]
+        pid = self.pid(name)
         os.kill(pid, signal.SIGSTOP)
         try:
             yield
@@ -152,7 +157,7 @@ class Product:
 
     def kill(self, name: str) -> None:
         """Kill a process; the runner restarts it."""
-        pid = self.run["pids"][name]
+        pid = self.pid(name)
         os.kill(pid, signal.SIGKILL)
         self.until(lambda: self.run["pids"].get(name, pid) != pid, f"{name} is restarted")
 
