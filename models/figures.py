@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import Index, func, select, text
+from sqlalchemy import Double, Index, cast, func, select, text
 from sqlalchemy.orm import Session
 
 from models.orders import Order
@@ -54,7 +54,7 @@ def slots(session: Session, step: Step) -> list[Slot]:
 
 def _add_orders(session: Session, step: Step, by_time: Mapping[datetime, Slot]) -> None:
     slot = func.date_trunc(step, Order.created_at, "UTC").label("slot")
-    seconds = func.extract("epoch", Order.paid_at - Order.created_at)
+    seconds = cast(func.extract("epoch", Order.paid_at - Order.created_at), Double)
     counted = (
         select(
             slot,

@@ -7,6 +7,8 @@ from functools import cache
 from typing import Any
 
 import css_inline
+from babel import Locale
+from babel.dates import format_date
 from babel.numbers import format_currency
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from sqlalchemy.orm import Session
@@ -30,6 +32,7 @@ _SUBJECTS = {
     "refund_late": "Your order {order_number} was paid too late: we are sending {amount} back",
 }
 
+_LOCALE = Locale("en")
 _TAKEN = frozenset({"pending", "succeeded"})
 """States of a refund whose money is on its way."""
 
@@ -79,6 +82,8 @@ def _facts(order: Order) -> dict[str, Any]:
     chosen = settings.current()
     return {
         "order_number": order.order_number,
+        "ordered_on": format_date(order.created_at, "long", locale=_LOCALE),
+        "is_short": order.stock_shortage,
         "lines": [
             {
                 "quantity": line.quantity,
@@ -118,12 +123,13 @@ def _facts_of_shipment(session: Session, order: Order) -> dict[str, Any]:
 
 
 def _money(minor: int, currency: str) -> str:
-    return format_currency(decimal_string(minor, currency), currency, locale="en")
+    return format_currency(decimal_string(minor, currency), currency, locale=_LOCALE)
 
 
 def _address_lines(address: Address) -> list[str]:
     town = f"{address.postal_code} {address.city}"
-    parts = (address.name, address.line1, address.line2, town, address.region, address.country)
+    country = _LOCALE.territories.get(address.country, address.country)
+    parts = (address.name, address.line1, address.line2, town, address.region, country)
     return [part for part in parts if part]
 
 

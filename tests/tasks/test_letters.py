@@ -139,6 +139,19 @@ def test_who_paid_too_late_is_told_that_the_goods_are_gone(
     assert told(mail, "too late", "€39.98", "had gone to somebody else", "5 to 10 days")
 
 
+def test_who_paid_too_late_for_the_goods_is_told_that_they_are_looked_for(
+    client: FlaskClient, payment_id: int
+) -> None:
+    expire_unpaid(payment_id)
+    tell(sent_payment(client), "succeeded")
+    tell(payment_id, "succeeded")
+
+    confirmation, short = mails()
+
+    assert told(short, "not in stock at this moment", "Ireland", str(datetime.now(UTC).year))
+    assert not told(confirmation, "not in stock at this moment")
+
+
 def test_who_is_sent_goods_is_told_what_left_and_how_to_follow_it(payment_id: int) -> None:
     tell(payment_id, "succeeded")
     with shop.database() as session:

@@ -37,8 +37,8 @@ def overview() -> Response:
         orders=plot.frame([slot.placed for slot in slots]),
         money=plot.frame(revenue),
         revenue=revenue,
-        waits=plot.frame([slot.most_paid_in for slot in slots]),
-        ages=plot.frame([queue.oldest_due_seconds for queue in queues]),
+        waits=plot.frame_of_time([slot.most_paid_in for slot in slots]),
+        ages=plot.frame_of_time([queue.oldest_due_seconds for queue in queues]),
     )
 
 

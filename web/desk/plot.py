@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 WIDTH, HEIGHT = 720, 180
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 4, 10, 22
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 22, 10, 22
 _LEAST_SHOWN = 0.6
 
 
@@ -68,10 +68,20 @@ class Frame(NamedTuple):
         return "".join(path)
 
 
-def frame(*series: Sequence[float | None]) -> Frame:
+_SPANS = (2, 10, 20, 60, 120, 600, 1200, 3600, 7200, 21_600, 43_200, 86_400)
+"""Seconds whose half is as easily read."""
+
+
+def frame(values: Sequence[float]) -> Frame:
     """Room for these values, up to a round number."""
-    most = max((value for each in series for value in each if value is not None), default=0)
-    return Frame(columns=len(series[0]), top=_round_up(most))
+    return Frame(columns=len(values), top=_round_up(max(values, default=0)))
+
+
+def frame_of_time(values: Sequence[float | None]) -> Frame:
+    """Room for these seconds, up to a round span of time; whole days if they are more."""
+    most = max((value for value in values if value is not None), default=0)
+    days = 2 * _SPANS[-1] * math.ceil(most / _SPANS[-1] / 2)
+    return Frame(columns=len(values), top=next((each for each in _SPANS if each >= most), days))
 
 
 def _round_up(value: float) -> float:

@@ -103,11 +103,11 @@ def short(value: float) -> str:
 
 
 def short_span(seconds: float) -> str:
-    """As in "90s" or "15m" or "2h", on an axis."""
+    """As in "30 s" or "5 m" or "2 h", on an axis."""
     for unit, size in (("h", 3600), ("m", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:g}"[:4] + unit
-    return f"{seconds:g}s"
+        if seconds >= size:
+            return f"{seconds / size:g} {unit}"
+    return f"{seconds:g} s"
 
 
 def plain(word: str) -> str:
