@@ -50,10 +50,11 @@ hostile: $(FOR_TEST) ## Send the API more than 20,000 hostile requests; takes lo
 schedules: $(FOR_TEST) ## Run 10,000 random schedules of payments and faults; takes hours
 	@$(IN)python -m tests.schedules
 
-bench: $(FOR_RUN) ## Measure the ledger beside Celery, the edge beside Flask, buyers beside a crowd
+bench: $(FOR_RUN) ## Measure ledger, edge, waiting and a hot SKU, each beside the bare thing
 	@$(IN)python -m benchmarks.ledger
 	@$(IN)python -m benchmarks.edge
 	@$(IN)python -m benchmarks.waiting
+	@$(IN)python -m benchmarks.hot_sku
 
 check: $(FOR_TEST) ## Check style, types, imports, migrations and docs
 	$(IN)ruff check

@@ -8,10 +8,51 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 import settings
-from models import catalogue, journal, stock
-from models.orders import Address, Order, OrderItem
+from models import stock
 from models.session import now
+from models.statement import Statement
+from models.stock import ForSale
 from models.tokens import new_order_number
+
+_LINE = {
+    "item_id": "bigint",
+    "product_title": "text",
+    "product_sku": "text",
+    "product_status": "text",
+    "unit_price_minor": "bigint",
+    "quantity": "bigint",
+}
+_ADDRESS = ("kind", "name", "line1", "line2", "city", "region", "postal_code", "country", "phone")
+_LINES = ", ".join(f"%({column})s::{kind}[]" for column, kind in _LINE.items())
+_ADDRESSES = ", ".join(f"%({column})s::text[]" for column in _ADDRESS)
+# Only the clock and names of columns are interpolated, never a value (S608).
+_STORE = Statement(f"""
+WITH placed AS (
+    INSERT INTO orders (
+        order_number, user_id, email, guest_hash, client_hash, token_version, currency,
+        total_minor, state, fulfilment, stock_shortage, needs_review, disputed, is_extended,
+        expires_at, created_at)
+    SELECT %(order_number)s, %(user_id)s::bigint, %(email)s, %(guest_hash)s::bytea,
+        %(client_hash)s::bytea, 1, %(currency)s, %(total_minor)s, 'pending', 'none', false, false,
+        false, false, at + %(time_to_pay)s, at
+    FROM (SELECT {now()}) AS clock (at)
+    RETURNING id, created_at
+), lined AS (
+    INSERT INTO order_item (order_id, {", ".join(_LINE)})
+    SELECT id, {", ".join(_LINE)}
+    FROM placed, unnest({_LINES}) WITH ORDINALITY AS line ({", ".join(_LINE)}, position)
+    ORDER BY position
+), addressed AS (
+    INSERT INTO address (order_id, {", ".join(_ADDRESS)})
+    SELECT id, {", ".join(_ADDRESS)}
+    FROM placed, unnest({_ADDRESSES}) WITH ORDINALITY AS given ({", ".join(_ADDRESS)}, position)
+    ORDER BY position
+), noted AS (
+    INSERT INTO journal (order_id, subject, subject_id, what, to_state, who, why, at)
+    SELECT id, 'orders', id, 'order.placed', 'pending', %(who)s, 'placed', created_at FROM placed
+)
+SELECT id FROM placed
+""")  # noqa: S608
 
 
 class UnknownSkuError(Exception):
@@ -66,38 +107,26 @@ class NewOrder:
     client_hash: bytes | None = None
 
 
-def place(session: Session, new: NewOrder, *, chargeable: Container[int], who: str) -> Order:
-    """Store the whole order and hold its stock, or raise and leave nothing.
+def place(session: Session, new: NewOrder, *, chargeable: Container[int], who: str) -> int:
+    """Store the whole order and hold its stock, or raise and leave nothing; the order's id.
 
     `chargeable` are the totals, in minor units, that can be paid. Raises `UnknownSkuError`,
     `WrongCurrencyError`, `PriceChangedError`, `TotalNotChargeableError` and
     `stock.OutOfStockError`; after any of them the transaction must be rolled back.
     """
-    items = catalogue.find(session, [line.sku for line in new.lines])
+    items = stock.find_locked(session, [line.sku for line in new.lines])
     _check_lines(new, items)
     total_minor = sum(line.unit_price_minor * line.quantity for line in new.lines)
     if total_minor not in chargeable:
         raise TotalNotChargeableError(total_minor)
-    order = Order(
-        order_number=new_order_number(),
-        user_id=new.user_id,
-        email=new.email,
-        guest_hash=new.guest_hash,
-        client_hash=new.client_hash,
-        currency=new.currency,
-        total_minor=total_minor,
-        expires_at=now() + timedelta(seconds=settings.current().reservation_ttl_seconds),
-        lines=[_order_item(line, items[line.sku]) for line in new.lines],
-        addresses=[Address(kind=kind, **fields) for kind, fields in new.addresses.items()],
-    )
-    session.add(order)
-    session.flush()
-    stock.hold(session, order.id, _summed(new.lines, items), who=who)
-    journal.write(session, order, "order.placed", None, "pending", who=who, why="placed")
-    return order
+    wanted = _summed(new.lines, items)
+    _check_left(items, wanted)
+    order_id = _store(session, new, items, total_minor, who)
+    stock.hold_locked(session, order_id, wanted, who=who)
+    return order_id
 
 
-def _check_lines(new: NewOrder, items: Mapping[str, stock.StockItem]) -> None:
+def _check_lines(new: NewOrder, items: Mapping[str, ForSale]) -> None:
     if unknown := sorted({line.sku for line in new.lines} - items.keys()):
         raise UnknownSkuError(unknown)
     if foreign := sorted(sku for sku, item in items.items() if item.currency != new.currency):
@@ -111,18 +140,52 @@ def _check_lines(new: NewOrder, items: Mapping[str, stock.StockItem]) -> None:
         raise PriceChangedError(true_prices)
 
 
-def _order_item(line: NewLine, item: stock.StockItem) -> OrderItem:
-    return OrderItem(
-        item_id=item.id,
-        product_title=item.title,
-        product_sku=item.sku,
-        product_status=item.status,
-        unit_price_minor=item.unit_price_minor,
-        quantity=line.quantity,
-    )
+def _check_left(items: Mapping[str, ForSale], wanted: Mapping[int, int]) -> None:
+    """Send the losers of a rush away before anything is written."""
+    short = sorted(item.id for item in items.values() if item.available < wanted[item.id])
+    if short:
+        raise stock.OutOfStockError(short)
 
 
-def _summed(lines: Sequence[NewLine], items: Mapping[str, stock.StockItem]) -> dict[int, int]:
+def _store(
+    session: Session,
+    new: NewOrder,
+    items: Mapping[str, ForSale],
+    total_minor: int,
+    who: str,
+) -> int:
+    """Write the order, its lines, its addresses and its first line of the journal; its id."""
+    lines = [_order_item(line, items[line.sku]) for line in new.lines]
+    addresses = [{"kind": kind, **fields} for kind, fields in new.addresses.items()]
+    values = {
+        "order_number": new_order_number(),
+        "user_id": new.user_id,
+        "email": new.email,
+        "guest_hash": new.guest_hash,
+        "client_hash": new.client_hash,
+        "currency": new.currency,
+        "total_minor": total_minor,
+        "time_to_pay": timedelta(seconds=settings.current().reservation_ttl_seconds),
+        "who": who,
+    }
+    columns = {column: [line[column] for line in lines] for column in _LINE}
+    columns |= {column: [given.get(column) for given in addresses] for column in _ADDRESS}
+    (order_id,) = _STORE.row(session, {**values, **columns}) or ()
+    return int(order_id)
+
+
+def _order_item(line: NewLine, item: ForSale) -> dict[str, Any]:
+    return {
+        "item_id": item.id,
+        "product_title": item.title,
+        "product_sku": item.sku,
+        "product_status": item.status,
+        "unit_price_minor": line.unit_price_minor,
+        "quantity": line.quantity,
+    }
+
+
+def _summed(lines: Sequence[NewLine], items: Mapping[str, ForSale]) -> dict[int, int]:
     wanted: dict[int, int] = {}
     for line in lines:
         item_id = items[line.sku].id

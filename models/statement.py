@@ -22,11 +22,15 @@ class Statement:
         self._wire_sql = sql.encode()
 
     def row(self, session: Session, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
-        """Run in the session's transaction; its first row. Raises `DBAPIError`."""
+        """The first of its rows."""
+        return next(iter(self.rows(session, values)), None)
+
+    def rows(self, session: Session, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Run in the session's transaction; all rows. Raises `DBAPIError`."""
         connection = session.connection()
         driver = cast("psycopg.Connection", connection.connection.driver_connection)
         try:
-            return driver.execute(self._wire_sql, values).fetchone()
+            return driver.execute(self._wire_sql, values).fetchall()
         except psycopg.Error as error:
             raise _failure(connection, self.sql, error) from error
 

@@ -7,6 +7,7 @@ all lines or none in one statement.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import (
     CheckConstraint,
@@ -24,6 +25,7 @@ from sqlalchemy.types import BigInteger
 
 from models.base import Base, BigId
 from models.session import now
+from models.statement import Statement
 
 STATUSES = ("available", "reserved", "sold", "archived")
 MOST_UNITS = 10**9
@@ -84,6 +86,18 @@ class StockItem(Base):
     def most_units(self) -> int:
         """How many units there may be of it."""
         return 1 if self.is_unique else MOST_UNITS
+
+
+class ForSale(NamedTuple):
+    """An item as a buyer finds it."""
+
+    id: int
+    sku: str
+    title: str
+    unit_price_minor: int
+    currency: str
+    status: str
+    available: int
 
 
 class Reservation(Base):
@@ -147,6 +161,13 @@ _LOCK = text("""
 SELECT id FROM stock_item WHERE id = ANY (:item_ids) ORDER BY id FOR NO KEY UPDATE
 """).bindparams(bindparam("item_ids", type_=ARRAY(BigInteger)))
 
+_FIND_LOCKED = Statement("""
+SELECT id, sku, title, unit_price_minor, currency, status,
+       CASE status WHEN 'available' THEN stock - held ELSE 0 END
+FROM stock_item WHERE sku = ANY (%(skus)s) AND status <> 'archived'
+ORDER BY id FOR NO KEY UPDATE
+""")
+
 _LOCK_HELD = text("""
 SELECT id FROM stock_item
 WHERE id IN (
@@ -155,9 +176,10 @@ ORDER BY id FOR NO KEY UPDATE
 """).bindparams(bindparam("order_ids", type_=ARRAY(BigInteger)))
 
 # Only the clock is interpolated below, never a value (S608).
-_HOLD = text(f"""
+_HOLD = Statement(f"""
 WITH wanted AS (
-    SELECT * FROM unnest(:item_ids, :quantities) AS wanted (item_id, quantity)
+    SELECT * FROM unnest(%(item_ids)s::bigint[], %(quantities)s::bigint[])
+        AS wanted (item_id, quantity)
 ), fitting AS (
     SELECT id, quantity FROM stock_item JOIN wanted ON item_id = id
     WHERE status = 'available' AND stock - held >= quantity
@@ -171,19 +193,16 @@ WITH wanted AS (
     RETURNING stock_item.id, quantity
 ), reserved AS (
     INSERT INTO reservation (order_id, item_id, quantity, state)
-    SELECT :order_id, id, quantity, 'active' FROM held
+    SELECT %(order_id)s, id, quantity, 'active' FROM held
     ON CONFLICT (order_id, item_id) DO UPDATE SET state = 'active'
     WHERE reservation.state = 'released'
 ), moved AS (
     INSERT INTO stock_movement (item_id, order_id, stock_delta, held_delta, reason, who, at)
-    SELECT id, :order_id, 0, quantity, 'held', :who, {now()} FROM held
+    SELECT id, %(order_id)s, 0, quantity, 'held', %(who)s, {now()} FROM held
 )
 SELECT (SELECT count(*) FROM held) = (SELECT count(*) FROM wanted) AS all_held,
        array(SELECT item_id FROM wanted EXCEPT SELECT id FROM fitting) AS short
-""").bindparams(  # noqa: S608
-    bindparam("item_ids", type_=ARRAY(BigInteger)),
-    bindparam("quantities", type_=ARRAY(BigInteger)),
-)
+""")  # noqa: S608
 
 _END_HOLDS = text(f"""
 WITH ended AS (
@@ -209,6 +228,12 @@ SELECT count(*) FROM ended
 )
 
 
+def find_locked(session: Session, skus: Sequence[str]) -> dict[str, ForSale]:
+    """The items of these SKUs that are for sale, by SKU, locked first and then looked at."""
+    found = _FIND_LOCKED.rows(session, {"skus": list(skus)})
+    return {item.sku: item for item in map(ForSale._make, found)}
+
+
 def lock(session: Session, item_ids: Sequence[int]) -> None:
     """Lock these items in the order that all locks are taken in."""
     session.execute(_LOCK, {"item_ids": item_ids})
@@ -219,19 +244,22 @@ def hold(session: Session, order_id: int, wanted: Mapping[int, int], *, who: str
 
     `stock - held` cannot pass below zero and a unique piece is held by one order at most.
     """
+    lock(session, sorted(wanted))
+    hold_locked(session, order_id, wanted, who=who)
+
+
+def hold_locked(session: Session, order_id: int, wanted: Mapping[int, int], *, who: str) -> None:
+    """The same of items that this transaction has locked."""
     item_ids = sorted(wanted)
-    lock(session, item_ids)
-    held = session.execute(
-        _HOLD,
-        {
-            "order_id": order_id,
-            "item_ids": item_ids,
-            "quantities": [wanted[item_id] for item_id in item_ids],
-            "who": who,
-        },
-    ).one()
-    if not held.all_held:
-        raise OutOfStockError(sorted(held.short))
+    values = {
+        "order_id": order_id,
+        "item_ids": item_ids,
+        "quantities": [wanted[item_id] for item_id in item_ids],
+        "who": who,
+    }
+    all_held, short = _HOLD.row(session, values) or ()
+    if not all_held:
+        raise OutOfStockError(sorted(short))
 
 
 def hold_again(session: Session, order_id: int, *, who: str) -> None:

@@ -167,7 +167,7 @@ def _place(
     _check_open_orders(session, new.client_hash)
     chargeable = charging.chargeable(new.currency)
     try:
-        order_id = placing.place(session, new, chargeable=chargeable, who=caller.name).id
+        order_id = placing.place(session, new, chargeable=chargeable, who=caller.name)
     except placing.UnknownSkuError as error:
         raise Problem(422, "unknown_sku", skus=error.skus) from None
     except placing.WrongCurrencyError as error:

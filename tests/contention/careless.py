@@ -15,28 +15,33 @@ from sqlalchemy.orm import Session
 
 from models import closing, expiring, stock
 from models.orders import Order
+from models.statement import Statement
 from tasks import database_app
 from tasks.base import drain
 from tasks.reservations import close_overdue
 from web import create_app  # noqa: F401 - loaded here, it is loaded once for all that serve
 
 _release, _close = stock.release, closing._close
+_find_locked = stock.find_locked
 
 
 def judge_before_the_lock() -> None:
     """Hold what was left when one looked, as all do who read, compare and write."""
-    stock._HOLD = _without(stock._HOLD, "AND status = 'available' AND stock - held >= quantity\n")
-    stock.lock = lambda session, item_ids: None
+    judgement = "AND status = 'available' AND stock - held >= quantity\n"
+    stock._HOLD = Statement(stock._HOLD.sql.replace(judgement, ""))
+    stock._FIND_LOCKED = Statement(stock._FIND_LOCKED.sql.replace("FOR NO KEY UPDATE", ""))
 
 
 def lock_in_any_order() -> None:
     """Lock the items of a basket one by one, as they come."""
-    stock.lock = _lock_one_by_one
+    stock.find_locked = _find_one_by_one
 
 
-def _lock_one_by_one(session: Session, item_ids: Sequence[int]) -> None:
-    for item_id in random.sample(item_ids, len(item_ids)):
-        session.execute(stock._LOCK, {"item_ids": [item_id]})
+def _find_one_by_one(session: Session, skus: Sequence[str]) -> dict[str, stock.ForSale]:
+    found: dict[str, stock.ForSale] = {}
+    for sku in random.sample(skus, len(skus)):
+        found |= _find_locked(session, [sku])
+    return found
 
 
 def end_what_has_ended() -> None:

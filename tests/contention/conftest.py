@@ -33,8 +33,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    for figures in config.stash.get(_said, []):
-        terminalreporter.write_line(figures)
+    if config.getoption("--storm", default=False):
+        for figures in config.stash[_said]:
+            terminalreporter.write_line(figures)
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ class Watch:
             with app.app_context():
                 db.engine.dispose(close=False)
                 self._follow(db.engine)
-        setattr(Statement, "row", self._seen(Statement.row))  # noqa: B010 - a method, to mypy
+        setattr(Statement, "rows", self._seen(Statement.rows))  # noqa: B010 - a method, to mypy
         for cached in (registry.get, peers.provider, peers.mail_server, piece_lock.lock):
             cached.cache_clear()
         tasks.doorbell.forget()
@@ -113,12 +113,12 @@ class Watch:
         event.listen(engine, "commit", self._on_commit)
         event.listen(engine, "rollback", self._on_rollback)
 
-    def _seen(self, row: Callable[..., Any]) -> Callable[..., Any]:
+    def _seen(self, rows: Callable[..., Any]) -> Callable[..., Any]:
         """The statements that the engine is not asked for: nothing else goes past it."""
 
         def seen(statement: Statement, session: Session, values: Any) -> Any:
             self._on_statement(session.connection(), None, statement.sql)
-            return row(statement, session, values)
+            return rows(statement, session, values)
 
         return seen
 

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 _PATIENCE_SECONDS = 30.0
 _CALLS: Sequence[tuple[Any, str, bool]] = (
-    (Statement, "row", False),
+    (Statement, "rows", False),
     (Deadline, "call", True),
     (smtp, "send", True),
 )
