@@ -13,6 +13,8 @@ from tasks.base import Work, job
 logger = logging.getLogger(__name__)
 
 _BATCH = 100
+_LEAST = 10
+_LONGEST_SECONDS = 0.25  # buyers of a hot item wait for a batch that locks it
 _SHARE_OF_LEASE = 1 / 3
 _REST = 1  # times as long as a full batch took: meanwhile new orders have the machine
 
@@ -38,11 +40,13 @@ def close_overdue() -> Iterator[int]:
 
     Those without a payment end in batches; each of the others has a transaction of its own.
     """
-    began = time.monotonic()
-    while ended := _expire_unpaid():
+    most, began = _BATCH, time.monotonic()
+    while ended := _expire_unpaid(most):
         yield ended
-        if ended == _BATCH:
-            time.sleep(_REST * (time.monotonic() - began))
+        took = time.monotonic() - began
+        if ended == most:
+            time.sleep(_REST * took)
+        most = _next_batch(most, took)
         began = time.monotonic()
     failed: list[int] = []
     while batch := _overdue(past=failed):
@@ -50,10 +54,15 @@ def close_overdue() -> Iterator[int]:
         yield len(batch)
 
 
-def _expire_unpaid() -> int:
+def _next_batch(size: int, took: float) -> int:
+    """How many to lock at once: fewer if these took long, as on a busy machine, else more."""
+    return max(size // 2, _LEAST) if took > _LONGEST_SECONDS else min(size * 2, _BATCH)
+
+
+def _expire_unpaid(most: int) -> int:
     try:
         with transaction() as session:
-            return expiring.expire_unpaid(session, _BATCH)
+            return expiring.expire_unpaid(session, most)
     except Exception:
         logger.exception("a batch of orders could not be closed; each is tried by itself")
         return 0
