@@ -26,7 +26,7 @@ INDEXES = {
 
 
 def upgrade():
-    op.add_column('notification', sa.Column('copy', sa.BigInteger(), server_default='0', nullable=False))
+    op.add_column('notification', sa.Column('copy', sa.BigInteger(), server_default='0', nullable=False), if_not_exists=True)
     with op.get_context().autocommit_block():
         op.drop_index(NEW, table_name='notification', if_exists=True, postgresql_concurrently=True)
         op.create_index(NEW, 'notification', ['order_id', 'kind', 'recipient', 'copy'], unique=True, postgresql_concurrently=True, if_not_exists=True)

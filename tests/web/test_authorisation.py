@@ -117,6 +117,7 @@ ROUTES = {
     "POST /staff/desk/orders/<int:order_id>/note/": CLERKS_FORM,
     "POST /staff/desk/payments/<int:payment_id>/capture/": CLERKS_FORM,
     "POST /staff/desk/payments/<int:payment_id>/refund/": CLERKS_FORM,
+    "POST /staff/desk/payments/<int:payment_id>/record-refund/": CLERKS_FORM,
     "GET /staff/desk/orders/bulk/<verb>/": CLERKS_PAGE,
     "POST /staff/desk/orders/bulk/<verb>/": CLERKS_FORM,
     "GET /staff/desk/mails/<int:mail_id>/": PAGE,

@@ -7,7 +7,7 @@ from flask import url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from models import capturing, fulfilment, order_desk
+from models import capturing, fulfilment, order_desk, refund_desk
 from models.payment import Payment
 from models.session import transaction
 from web import callers, refunds
@@ -15,10 +15,11 @@ from web import fulfilment as api
 from web.desk import words
 from web.desk.frame import Act, act, allows, blueprint, claim, form, found, given, tell
 from web.errors import Problem
-from web.refund_representations import REFUND_IN
+from web.refund_representations import REFUND_IN, RecordIn
 from web.schemas import CANCEL, SHIP, WHY
 
 _TURNED_AWAY = frozenset({401, 403, 404})
+_RECORD_IN = RecordIn()
 _LONGEST_MINUTES = 7 * 24 * 60
 
 
@@ -148,6 +149,22 @@ def refund(payment_id: int) -> Response:
         return tell(words.refusal(problem), "refused", back=back)
     told = "That was done already." if is_replayed else "The refund is on its way to the provider."
     return tell(told, "done", back=back)
+
+
+@blueprint.post("/desk/payments/<int:payment_id>/record-refund/")
+@allows("clerk")
+def record_refund(payment_id: int) -> Response:
+    """Have a refund taken over that was made by hand at the provider."""
+
+    def do(session: Session, who: str) -> str:
+        name = {"provider_refund_id": form().get("provider_refund_id", "")}
+        made = given(_RECORD_IN, {"payment_id": payment_id, **name})
+        if refund_desk.recorded(session, **made) is not None:
+            return "It is known already."
+        refund_desk.record(session, **made, who=who)
+        return "The provider is asked about it; it is booked if it is of this payment."
+
+    return _act(_payment(payment_id).order_id, do)
 
 
 def _restock(fields: Any) -> list[dict[str, Any]] | None:

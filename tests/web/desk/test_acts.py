@@ -107,6 +107,16 @@ def test_all_that_is_left_goes_back_once(paid: Json, clerk: Desk, manager: Desk)
     assert shop.sql("SELECT amount_minor FROM refund") == [(3998,)]
 
 
+def test_a_refund_made_by_hand_is_asked_about_once(paid: Json, clerk: Desk) -> None:
+    path = f"payments/{paid['payment_id']}/record-refund/"
+    for key in ("one", "two"):
+        assert "asked" in clerk.do(path, once=key, provider_refund_id="re_by_hand")
+    assert told("payment.refund_reported") == [
+        (staff_id(clerk), "refund re_by_hand was made by hand")
+    ]
+    assert shop.sql("SELECT count(*) FROM job WHERE kind = 'refunds.record'") == [(1,)]
+
+
 @pytest.mark.parametrize("amount", ["0", "-1", "abc", "1.999", "1e3", "99999"])
 def test_an_amount_that_cannot_be_is_refused(paid: Json, clerk: Desk, amount: str) -> None:
     path = f"payments/{paid['payment_id']}/refund/"
