@@ -20,9 +20,7 @@ def begin(session: Session, payment_id: int) -> PaymentRequest | None:
     order, row = payment.lock_with_order(session, payment_id)
     if row.state == "created":
         _send_or_cancel(session, order, row)
-    # An event may have told of the payment before its answer, but events keep the secret back.
-    lacks_answer = row.is_live and row.client_secret is None
-    return request_for(session, order, row) if lacks_answer else None
+    return request_for(session, order, row) if row.lacks_answer else None
 
 
 def _send_or_cancel(session: Session, order: Order, row: Payment) -> None:

@@ -123,6 +123,11 @@ class Payment(Base):
         return self.state in LIVE
 
     @property
+    def lacks_answer(self) -> bool:
+        """Whether the provider's answer is still to come; events keep the secret back."""
+        return self.is_live and self.client_secret is None
+
+    @property
     def secret_for_owner(self) -> str | None:
         """The client secret, readable; for the order's owner only."""
         return sealed.unseal(self.client_secret) if self.client_secret else None

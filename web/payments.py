@@ -149,14 +149,14 @@ def _check_amount(order: Order, provider: str) -> None:
 
 def _is_answered(payment_id: int) -> bool:
     with transaction() as session:
-        return session.get_one(Payment, payment_id).state not in payment.UNANSWERED
+        return not session.get_one(Payment, payment_id).lacks_answer
 
 
 def _answer(payment_id: int, pause: int) -> Answer:
     with transaction() as session:
         row = session.get_one(Payment, payment_id)
         shown = _shown(session, row, for_owner=True)
-    if row.state not in payment.UNANSWERED:
+    if not row.lacks_answer:
         return shown, 200, {}
     location = url_for("payments.show", payment_id=payment_id)
     return shown, 202, {"Location": location, "Retry-After": str(pause)}

@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 
 from models import closing
 from tasks.base import drain
-from tests import shop
+from tests import shop, telling
 from tests.mail import MailServer
 from tests.sandbox.process import StripeProcess
 from tests.web.tiny import problem
@@ -57,6 +57,20 @@ def test_a_payment_is_promised_at_first_and_then_has_a_secret(
     ((intent),) = intents_of(stripe_sandbox, order)
     assert opened.get_json()["client_secret"].startswith(f"{intent['id']}_secret_")
     assert (intent["amount"], intent["currency"]) == (3998, "eur")
+
+
+def test_an_event_that_is_faster_than_the_answer_leaves_the_secret_promised(
+    client: FlaskClient, order: dict[str, Any]
+) -> None:
+    payment_id = telling.sent_payment(client, order)
+    telling.tell(payment_id, "open")
+
+    early = shop.start(client, order)
+
+    assert (early.status_code, early.get_json()["client_secret"]) == (202, None)
+    telling.tell(payment_id, "open", "look", client_secret="pi_1_secret_2")
+    late = shop.start(client, order)
+    assert (late.status_code, late.get_json()["client_secret"]) == (200, "pi_1_secret_2")
 
 
 @pytest.mark.parametrize("body", [{}, {"provider": "stripe"}, {"provider": None}])

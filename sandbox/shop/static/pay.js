@@ -10,7 +10,9 @@ export const CARDS = [
   { name: "pm_card_processing", brand: "Visa", last4: "1109", fate: "Your bank takes its time" },
 ];
 
-const UNANSWERED = new Set(["created", "sent", "unknown"]);
+// An event can call a payment open before the provider's answer has brought its secret.
+const isToCome = ({ status, client_secret: secret }) =>
+  !secret && ["created", "sent", "unknown", "open"].includes(status);
 const PATIENCE = 8;
 
 export class Declined extends Error {}
@@ -40,8 +42,9 @@ export async function pay(orderId, card, wait = 10) {
 
 async function opened(orderId, wait) {
   let payment = await api.startPayment(orderId, wait);
-  for (let tried = 0; UNANSWERED.has(payment.status) && tried < PATIENCE; tried += 1) {
-    payment = await api.payment(orderId, payment.payment_id, { wait, seen: payment.status });
+  for (let tried = 0; isToCome(payment) && tried < PATIENCE; tried += 1) {
+    const watched = payment.status === "open" ? {} : { wait, seen: payment.status };
+    payment = await api.payment(orderId, payment.payment_id, watched);
     await seconds(0.2);
   }
   if (!payment.client_secret) {
