@@ -63,6 +63,11 @@ class Person:
         script = "return Math.max(document.documentElement.scrollWidth, innerWidth)"
         return int(self.driver.execute_script(script))
 
+    def fills(self, name: str, text: str) -> Self:
+        self._wait(lambda driver: driver.find_elements(By.NAME, name), name)
+        self.driver.find_element(By.NAME, name).send_keys(text)
+        return self
+
     def tabs_to(self, words: str) -> Self:
         """Go by the tabulator to what bears these words, and press it."""
 

@@ -52,6 +52,15 @@ def sandbox(someone: Person) -> None:
     _keep(someone, "sandbox-desk")
 
 
+def staff_desk(someone: Person, email: str, password: str) -> None:
+    """What staff see of all that: orders, one of them, the overview."""
+    _looks(someone, WIDE)
+    someone.goes_to("/staff/").fills("email", email).fills("password", password).clicks("Log in")
+    _keep(someone.sees("Orders").goes_to("/staff/desk/orders/").sees("ada@"), "desk-orders")
+    _keep(someone.goes_to("/staff/desk/orders/1/").sees("ada@"), "desk-order")
+    _keep(someone.goes_to("/staff/desk/overview/").sees("Overview"), "desk-overview")
+
+
 def main() -> None:
     """Start the product, take the pictures, leave nothing behind."""
     IMAGES.mkdir(exist_ok=True)
@@ -62,6 +71,8 @@ def main() -> None:
             with person(home) as someone:
                 shop(someone)
                 sandbox(someone)
+            with person(home) as someone:
+                staff_desk(someone, **product.run["staff"])
     finally:
         shutil.rmtree(directory)
 

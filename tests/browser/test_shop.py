@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import requests
+from redis import Redis
 
 from tests.browser.conftest import Arrival
 from tests.browser.person import Person
@@ -105,6 +106,18 @@ def test_two_race_for_one_piece_and_the_second_gets_it_when_the_first_gives_up(
     second.goes_to("/shop/checkout/").clicks("Pay €95.00").order_turns("paid")
 
     first.goes_to("/shop/").sees("Sold", "[data-sku=WOODCUT-FOX]")
+
+
+def test_who_comes_while_another_orders_the_piece_waits_for_a_moment(
+    buyer: Person, running: Product
+) -> None:
+    _takes(buyer, "Heron, bronze").sees("Pay €1,600.00")
+    with Redis.from_url(running.run["redis_url"]) as redis:
+        redis.set(f"orders:{running.instance}:piece:BRONZE-HERON", "another", px=1500)
+
+    buyer.clicks("Pay €1,600.00").sees("Waiting to see whether it stays free")
+
+    buyer.order_turns("paid")
 
 
 def test_what_has_changed_meanwhile_is_said_and_can_be_mended(

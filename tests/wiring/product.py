@@ -50,8 +50,15 @@ class Product:
     @property
     def secret_key(self) -> str:
         """The shop's secret key at the provider."""
-        kept = json.loads((self._directory / "secrets.json").read_text())
-        return str(kept["STRIPE_SECRET_KEY"])
+        return self._kept("STRIPE_SECRET_KEY")
+
+    @property
+    def instance(self) -> str:
+        """What its keys in Redis begin with, after "orders"."""
+        return self._kept("INSTANCE")
+
+    def _kept(self, name: str) -> str:
+        return str(json.loads((self._directory / "secrets.json").read_text())[name])
 
     def order(self) -> str:
         """Walk one order through the product as `make order` does; what it prints."""

@@ -39,7 +39,7 @@ function heading({ order, payment, busy }) {
 function left() {
   const remaining = Math.max(0, Math.floor((new Date(view.order.expires_at) - Date.now()) / 1000));
   const [minutes, rest] = [Math.floor(remaining / 60), remaining % 60];
-  return remaining ? ` ${minutes}:${String(rest).padStart(2, "0")} left` : " time is up";
+  return remaining ? `, ${minutes}:${String(rest).padStart(2, "0")} left` : ", time is up";
 }
 
 const clock = (moment, options) => new Date(moment).toLocaleTimeString("en-IE", options);
