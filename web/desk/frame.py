@@ -140,11 +140,6 @@ def after() -> int | None:
     return int(text) if text.isdecimal() and len(text) <= len(str(2**62)) else None
 
 
-def is_partial() -> bool:
-    """Whether a part of a page is asked for, to be put into one that is open."""
-    return request.headers.get("HX-Request") == "true"
-
-
 def found(row: Any) -> Any:
     """The row, or the problem that there is none."""
     if row is None:

@@ -16,7 +16,6 @@ from models.session import transaction
 from web.desk.frame import allows, blueprint, desk_time, found, render
 
 _STUCK = ("ready", "leased", "dead")
-_CAPTURED_ENOUGH = "succeeded"
 
 
 @blueprint.get("/desk/orders/<int:order_id>/")
@@ -74,7 +73,7 @@ def _facts(session: Session, order_id: int) -> dict[str, Any]:
 
 
 def _left(session: Session, paid: payment.Payment) -> int:
-    return refund.left_minor(session, paid) if paid.state == _CAPTURED_ENOUGH else 0
+    return refund.left_minor(session, paid) if paid.state == "succeeded" else 0
 
 
 def _mails(session: Session, order_id: int) -> list[Notification]:
