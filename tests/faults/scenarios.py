@@ -50,7 +50,7 @@ from tests.faults.endings import (
     SHIPPED,
     Ending,
 )
-from tests.faults.stories import Story
+from tests.faults.stories import SHIRT, Story
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +108,21 @@ def _reconciled(compared: str, before: Callable[[Story], None], ending: Ending) 
 def _receive(path: str) -> Callable[[Story], None]:
     return lambda story: story.deliver(story.success, path)
 
+
+def _form(page: str, **fields: str) -> Callable[[Story], None]:
+    """Sends a form of the desk; `{order}` and `{payment}` in its address are filled in."""
+
+    def act(story: Story) -> None:
+        names = {"order": story.order["id"], "payment": story.payment_id()}
+        story.submit(page.format(**names), **fields)
+
+    return act
+
+
+_SHIP_FORM = _form("orders/{order}/ship/", carrier="An Post")
+_REFUND_FORM = _form("payments/{payment}/refund/", **{f"back:{SHIRT}": "2"})
+_CANCEL_FORM = _form("orders/{order}/cancel/", reason="the buyer called")
+_CAPTURE_FORM = _form("payments/{payment}/capture/")
 
 # By the kind of the job, or the name of the endpoint; after a comma, which of several.
 JOBS = {
@@ -174,6 +189,19 @@ ENDPOINTS = {
     "fulfilment.release_review": Scenario(
         before=looked_at, act=Story.release, go_on=_again(Story.release)
     ),
+    "desk.ship": Scenario(
+        before=with_a_clerk(paid), act=_SHIP_FORM, go_on=_again(_SHIP_FORM), ending=SHIPPED
+    ),
+    "desk.refund": Scenario(
+        before=with_a_clerk(paid), act=_REFUND_FORM, go_on=_again(_REFUND_FORM), ending=REFUNDED
+    ),
+    "desk.cancel": Scenario(
+        before=with_a_clerk(opened),
+        act=_CANCEL_FORM,
+        go_on=_again(_CANCEL_FORM),
+        ending=CANCELLED,
+    ),
+    "desk.capture": Scenario(before=reserved, act=_CAPTURE_FORM, go_on=_again(_CAPTURE_FORM)),
     "staff.cancel_job": Scenario(before=known_to_a_clerk, act=Story.call_off, go_on=_regret),
     "staff.retry_job": Scenario(before=called_off, act=Story.have_it_tried_again, go_on=_insist),
     "webhooks.receive": Scenario(
@@ -193,6 +221,25 @@ EXEMPT = {
     "catalog.change": "changes an item in one transaction, from which nothing follows",
     "catalog.create": "adds an item in one transaction, from which nothing follows",
     "catalog.unarchive": "changes an item in one statement, from which nothing follows",
+    "desk.bulk_act": "does with each order what its endpoint of the API does",
+    "desk.clear_shortage": "takes stock in one transaction, from which nothing follows",
+    "desk.deliver": "does what its endpoint of the API does",
+    "desk.event_replay": "has a stored event applied again: one job, staged in one transaction",
+    "desk.extend": "changes an order in one transaction, from which nothing follows",
+    "desk.job_cancel": "does what its endpoint of the API does",
+    "desk.job_retry": "does what its endpoint of the API does",
+    "desk.log_in": "reads an account and sets a cookie; it stores nothing",
+    "desk.log_out": "ends sessions in one statement, from which nothing follows",
+    "desk.mail_resend": "adds a mail and its job in one transaction",
+    "desk.note": "adds a line to the journal in one transaction, from which nothing follows",
+    "desk.record_refund": "does what its endpoint of the API does",
+    "desk.release_review": "does what its endpoint of the API does",
+    "desk.stock_adjust": "changes an item in one transaction, from which nothing follows",
+    "desk.stock_archive": "changes an item in one transaction, from which nothing follows",
+    "desk.stock_change": "changes an item in one transaction, from which nothing follows",
+    "desk.stock_create": "adds an item in one transaction, from which nothing follows",
+    "desk.stock_import_file": "imports all or nothing in one transaction",
+    "desk.stock_unarchive": "changes an item in one transaction, from which nothing follows",
     "fulfilment.clear_shortage": "takes stock in one transaction, from which nothing follows",
     "keys.create": "keeps a key in one transaction, from which nothing follows",
     "keys.revoke": "ends a key in one transaction, from which nothing follows",
