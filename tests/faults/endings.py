@@ -48,6 +48,8 @@ EXPIRED = Ending(
     mails=0,
 )
 CANCELLED = replace(EXPIRED, order="cancelled")
+CALLED_OFF = replace(CANCELLED, mails=1)
+"""By the shop, which tells the customer."""
 
 
 def faults(story: Story, ending: Ending, *, may_double_mail: bool) -> list[str]:

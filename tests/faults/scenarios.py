@@ -37,6 +37,7 @@ from tests.faults.beginnings import (
     with_a_clerk,
 )
 from tests.faults.endings import (
+    CALLED_OFF,
     CANCELLED,
     CLOSED_STRAY,
     DISPUTED,
@@ -199,7 +200,7 @@ ENDPOINTS = {
         before=with_a_clerk(opened),
         act=_CANCEL_FORM,
         go_on=_again(_CANCEL_FORM),
-        ending=CANCELLED,
+        ending=CALLED_OFF,
     ),
     "desk.capture": Scenario(before=reserved, act=_CAPTURE_FORM, go_on=_again(_CAPTURE_FORM)),
     "staff.cancel_job": Scenario(before=known_to_a_clerk, act=Story.call_off, go_on=_regret),
