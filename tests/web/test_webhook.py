@@ -144,12 +144,11 @@ def test_every_secret_of_a_rotation_is_accepted(client: FlaskClient, secret: str
         EVENT.replace(b'"payment_intent.succeeded"', b'"a\\u0000b"'),
         EVENT.replace(b"3998", b"NaN"),
         EVENT.replace(b'"eur"', b'"\\ud800"'),
-        EVENT.replace(b'"status": "succeeded"', b'"status": "brand_new"'),
         json.dumps(shop.event_about(INTENT, created=1e30)).encode(),
     ],
     ids=[
         "text", "array", "empty", "null", "bottomless", "id", "type", "NUL", "NaN", "surrogate",
-        "status", "time",
+        "time",
     ],
 )  # fmt: skip
 def test_what_is_signed_but_no_event_is_refused_and_not_stored(
