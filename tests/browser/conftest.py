@@ -1,18 +1,25 @@
+"""A running shop, and people who come to it with browsers."""
+
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.browser.person import BROWSER, DRIVER, Person, person
-from tests.wiring.product import Product
+
+if TYPE_CHECKING:
+    from tests.wiring.product import Product
 
 Arrival = Callable[[], Person]
 
 
 @pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Product]":
     """The whole product with its demo shop, whose sweep looks for overdue orders all the time."""
+    from tests.wiring.product import Product  # noqa: PLC0415 - after the environment is set
+
     if not (BROWSER and DRIVER):
         pytest.skip("NO BROWSER, NOT TESTED: apt-get install chromium chromium-driver")
     directory = tmp_path_factory.mktemp("shop")
@@ -21,7 +28,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
 
 
 @pytest.fixture
-def arrives(running: Product) -> Iterator[Arrival]:
+def arrives(running: "Product") -> Iterator[Arrival]:
     """Another person with a browser; nothing they met was an error, or from elsewhere."""
     home = running.run["base_urls"]["web"]
     people: list[Person] = []
