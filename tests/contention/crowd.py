@@ -26,21 +26,34 @@ class Answer(NamedTuple):
         return self.body.get("code")
 
 
-def rush(url: str, orders: Sequence[Mapping[str, Any]], *, within: float = 0.0) -> list[Answer]:
-    """Place each order, one every so often, so that the last is sent after `within` seconds."""
-    return asyncio.run(_rush(url, orders, within))
+def rush(
+    url: str,
+    orders: Sequence[Mapping[str, Any]],
+    *,
+    within: float = 0.0,
+    at_a_time: int | None = None,
+) -> list[Answer]:
+    """Place each order, one every so often, so that the last is sent after `within` seconds.
+
+    No more than so many `at_a_time` wait for their answers; the others come as these have gone.
+    """
+    return asyncio.run(_rush(url, orders, within, asyncio.Semaphore(at_a_time or len(orders))))
 
 
-async def _rush(url: str, orders: Sequence[Mapping[str, Any]], within: float) -> list[Answer]:
-    pause = within / len(orders)
-    asked = [_place(url, order, number * pause) for number, order in enumerate(orders)]
+async def _rush(
+    url: str, orders: Sequence[Mapping[str, Any]], within: float, door: asyncio.Semaphore
+) -> list[Answer]:
+    async def come(number: int, request: bytes) -> Answer:
+        await asyncio.sleep(number * within / len(orders))
+        async with door:
+            return await _place(url, request)
+
+    requests = [_request(url, order) for order in orders]
     async with asyncio.timeout(_PATIENCE_SECONDS):
-        return await asyncio.gather(*asked)
+        return await asyncio.gather(*map(come, range(len(orders)), requests))
 
 
-async def _place(url: str, order: Mapping[str, Any], after: float) -> Answer:
-    request = _request(url, order)
-    await asyncio.sleep(after)
+async def _place(url: str, request: bytes) -> Answer:
     began = time.monotonic()
     reader, writer = await asyncio.open_connection(urlsplit(url).hostname, urlsplit(url).port)
     writer.write(request)

@@ -1,5 +1,7 @@
 """A crowd in one rush: as many buy as there are units, and all others are told so."""
 
+from typing import Any
+
 import pytest
 from flask import Flask
 
@@ -16,27 +18,33 @@ SOLD_OUT = (409, "out_of_stock")
 BEING_BOUGHT = (409, "being_bought")
 
 
-def _crowd(url: str, buyers: int, *, within: float = 0.0) -> list[Answer]:
+def _crowd(
+    url: str, buyers: int, *, within: float = 0.0, at_a_time: int | None = None
+) -> list[Answer]:
     orders = [
         {"sku": "PRINT", "quantity": 1, "guest_email": f"buyer-{number}@example.com"}
         for number in range(buyers)
     ]
-    return rush(url, orders, within=within)
+    return rush(url, orders, within=within, at_a_time=at_a_time)
 
 
 @pytest.mark.parametrize(
-    "within",
-    [pytest.param(0.0, id="at_once"), pytest.param(1.0, id="in_a_second", marks=pytest.mark.storm)],
+    "how",
+    [
+        pytest.param({}, id="at_once"),
+        pytest.param({"within": 1.0}, id="in_a_second", marks=pytest.mark.storm),
+        pytest.param({"at_a_time": 100}, id="a_hundred_at_a_time", marks=pytest.mark.storm),
+    ],
 )
 @pytest.mark.usefixtures("app")
 def test_a_crowd_gets_all_units_there_are_and_no_more(
-    web: str, size: Size, figures: list[str], within: float
+    web: str, size: Size, figures: list[str], how: dict[str, Any]
 ) -> None:
     shop.make_item("PRINT", size.units)
 
-    answers = _crowd(web, size.buyers, within=within)
+    answers = _crowd(web, size.buyers, **how)
 
-    figures.append(storm.figures(f"{size.buyers} for {size.units} in {within:.0f} s", answers))
+    figures.append(storm.figures(f"{size.buyers} for {size.units}, {how or 'at once'}", answers))
     losers = size.buyers - size.units
     assert storm.verdicts(answers) == {(201, None): size.units, SOLD_OUT: losers}
     told = [answer.body["available"] for answer in answers if answer.code == "out_of_stock"]

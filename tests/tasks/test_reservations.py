@@ -1,8 +1,10 @@
 """The sweep: every overdue order begins to close, whatever becomes of the others."""
 
+import pytest
 from flask.testing import FlaskClient
 
 from models import expiring, orders
+from tasks import reservations
 from tests import shop
 from tests.telling import stock
 
@@ -100,3 +102,12 @@ def test_an_order_that_somebody_is_at_is_left_for_later(client: FlaskClient) -> 
 def _expired_at_once() -> int:
     with shop.database() as session:
         return expiring.expire_unpaid(session, 100)
+
+
+@pytest.mark.parametrize(
+    ("size", "took", "next_size"), [(100, 0.05, 100), (100, 2, 50), (15, 2, 10), (10, 0.05, 20)]
+)
+def test_a_batch_that_took_long_is_followed_by_a_smaller_one(
+    size: int, took: float, next_size: int
+) -> None:
+    assert reservations._next_batch(size, took) == next_size
