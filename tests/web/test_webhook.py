@@ -128,6 +128,16 @@ def test_every_secret_of_a_rotation_is_accepted(client: FlaskClient, secret: str
     assert answer.get_json() == {"received": True}
 
 
+def test_neither_a_cookie_nor_an_origin_makes_a_difference_to_a_signature(app: Flask) -> None:
+    browser = app.test_client()
+    with browser.session_transaction() as session:
+        session["guest_id"] = "somebody"
+    headers = {**shop.signature(EVENT), "Origin": "https://elsewhere.example"}
+    answer = browser.post("/orders/webhook/", data=EVENT, headers=headers)
+
+    assert answer.get_json() == {"received": True}
+
+
 # Signed, but no event
 
 
