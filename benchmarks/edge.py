@@ -128,7 +128,7 @@ def _calls(clock: Clock) -> dict[str, Callable[[], None]]:
 
 def _clock_the_models(clock: Clock) -> None:
     """Have the clock run in whatever of the models a request for `create` enters."""
-    from models import api_key, catalogue, idempotency, orders, payment, placing  # noqa: PLC0415
+    from models import api_key, idempotency, orders, placing  # noqa: PLC0415
     from models.session import transaction  # noqa: PLC0415
     from web import callers  # noqa: PLC0415
     from web import orders as web_orders  # noqa: PLC0415
@@ -142,20 +142,14 @@ def _clock_the_models(clock: Clock) -> None:
         with clock:
             whole.__exit__(None, None, None)
 
-    verbs = {
-        api_key: "use",
-        catalogue: "unique_among",
-        idempotency: "claim",
-        payment: "of_order",
-        placing: "place",
-    }
-    for module, name in [
-        *verbs.items(),
-        (orders, "load"),
-        (orders, "timeline"),
+    for module, *names in (
+        (api_key, "use"),
+        (idempotency, "claim", "remember"),
         (orders, "unpaid"),
-    ]:
-        setattr(module, name, clock.clocked(getattr(module, name)))
+        (placing, "glance", "check", "place"),
+    ):
+        for name in names:
+            setattr(module, name, clock.clocked(getattr(module, name)))
     for module in (callers, web_orders):
         module.transaction = clocked_transaction  # type: ignore[attr-defined]
 

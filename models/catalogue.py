@@ -102,13 +102,6 @@ def find(session: Session, skus: Sequence[str]) -> dict[str, StockItem]:
     return {item.sku: item for item in items}
 
 
-def unique_among(session: Session, skus: Sequence[str]) -> Sequence[str]:
-    """Which of these SKUs are one-of-a-kind pieces."""
-    return session.scalars(
-        select(StockItem.sku).where(StockItem.sku.in_(skus), StockItem.is_unique)
-    ).all()
-
-
 def look_up(session: Session, sku: str) -> StockItem:
     """The item, archived or not; raises NoResultFound."""
     return session.scalars(select(StockItem).where(StockItem.sku == sku)).one()

@@ -2,12 +2,14 @@
 
 import hashlib
 from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, select
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base, BigId
 from models.session import now
+from models.statement import Statement
 
 
 class KeyInUseError(Exception):
@@ -39,26 +41,70 @@ class IdempotencyKey(Base):
     created_at: Mapped[datetime] = mapped_column(default=now())
 
 
+_NOTHING = {"order_id": None, "payment_id": None, "refund_id": None}
+
+
+class Earlier(NamedTuple):
+    """What a key has done: the status it was answered with, and what it created."""
+
+    status: int
+    order_id: int | None
+    payment_id: int | None
+    refund_id: int | None
+
+
+# Two statements: the second must see what the last holder of the lock has committed.
+_LOCK = Statement("SELECT pg_try_advisory_xact_lock(%(number)s)")
+_EARLIER = Statement("""
+SELECT fingerprint, status, order_id, payment_id, refund_id FROM idempotency_key
+WHERE caller = %(caller)s AND endpoint = %(endpoint)s AND key = %(key)s
+""")
+# Only the clock is interpolated, never a value (S608).
+_REMEMBER = Statement(f"""
+INSERT INTO idempotency_key (
+    caller, endpoint, key, fingerprint, status, order_id, payment_id, refund_id, created_at)
+VALUES (
+    %(caller)s, %(endpoint)s, %(key)s, %(fingerprint)s, %(status)s, %(order_id)s, %(payment_id)s,
+    %(refund_id)s, {now()})
+RETURNING id
+""")  # noqa: S608
+
+
 def claim(
     session: Session, *, caller: str, endpoint: str, key: str, fingerprint: str
-) -> IdempotencyKey | None:
-    """Take the key for this transaction; the earlier row if its work is already done.
+) -> Earlier | None:
+    """Take the key for this transaction; what it did before, if its work is already done.
 
     Must be the transaction's first statement. A crash frees the key by itself. Raises
     `KeyInUseError` and `KeyReusedError`.
     """
-    if not session.scalar(select(func.pg_try_advisory_xact_lock(_number(caller, endpoint, key)))):
+    (is_ours,) = _LOCK.row(session, {"number": _number(caller, endpoint, key)}) or ()
+    if not is_ours:
         raise KeyInUseError(key)
-    earlier = session.scalar(
-        select(IdempotencyKey).where(
-            IdempotencyKey.caller == caller,
-            IdempotencyKey.endpoint == endpoint,
-            IdempotencyKey.key == key,
-        )
-    )
-    if earlier is not None and earlier.fingerprint != fingerprint:
+    earlier = _EARLIER.row(session, {"caller": caller, "endpoint": endpoint, "key": key})
+    if earlier is None:
+        return None
+    if earlier[0] != fingerprint:
         raise KeyReusedError(key)
-    return earlier
+    return Earlier(*earlier[1:])
+
+
+def remember(
+    session: Session,
+    *,
+    caller: str,
+    endpoint: str,
+    key: str,
+    fingerprint: str,
+    status: int,
+    **created: int,
+) -> None:
+    """Keep what the claimed key has done, in the transaction that did it.
+
+    `created` are ids by their columns, of rows that the database has already.
+    """
+    said = {"caller": caller, "endpoint": endpoint, "key": key, "fingerprint": fingerprint}
+    _REMEMBER.row(session, {**_NOTHING, **created, **said, "status": status})
 
 
 def _number(*parts: str) -> int:

@@ -1,17 +1,23 @@
-"""Placing an order: priced by the catalogue, stored whole, its stock held with it."""
+"""Placing an order: priced by the catalogue, stored whole, its stock held with it.
+
+What is wanted is judged twice: at a glance, so that whoever cannot have it waits for no lock of
+those who can, and once more under the locks, which is what counts (docs/adr/0022).
+"""
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
 import settings
-from models import stock
+from models import for_sale, stock
+from models.for_sale import ForSale
+from models.journal import JournalEntry
+from models.orders import Address, Order, OrderItem
 from models.session import now
 from models.statement import Statement
-from models.stock import ForSale
 from models.tokens import new_order_number
 
 _LINE = {
@@ -36,7 +42,7 @@ WITH placed AS (
         %(client_hash)s::bytea, 1, %(currency)s, %(total_minor)s, 'pending', 'none', false, false,
         false, false, at + %(time_to_pay)s, at
     FROM (SELECT {now()}) AS clock (at)
-    RETURNING id, created_at
+    RETURNING id, created_at, expires_at
 ), lined AS (
     INSERT INTO order_item (order_id, {", ".join(_LINE)})
     SELECT id, {", ".join(_LINE)}
@@ -51,7 +57,7 @@ WITH placed AS (
     INSERT INTO journal (order_id, subject, subject_id, what, to_state, who, why, at)
     SELECT id, 'orders', id, 'order.placed', 'pending', %(who)s, 'placed', created_at FROM placed
 )
-SELECT id FROM placed
+SELECT id, created_at, expires_at FROM placed
 """)  # noqa: S608
 
 
@@ -107,23 +113,52 @@ class NewOrder:
     client_hash: bytes | None = None
 
 
-def place(session: Session, new: NewOrder, *, chargeable: Container[int], who: str) -> int:
-    """Store the whole order and hold its stock, or raise and leave nothing; the order's id.
+class Placed(NamedTuple):
+    """An order as it has just been stored, and its journal; rows of no session."""
+
+    order: Order
+    timeline: Sequence[JournalEntry]
+
+
+def glance(session: Session, new: NewOrder) -> Mapping[str, ForSale]:
+    """What is for sale of what the buyer wants, by SKU, as it is at this moment."""
+    return for_sale.find(session, _skus(new))
+
+
+def check(new: NewOrder, items: Mapping[str, ForSale], *, chargeable: Container[int]) -> None:
+    """Raise whatever `place` would if these were the items.
+
+    `chargeable` are the totals, in minor units, that can be paid.
+    """
+    _check_lines(new, items)
+    if _total_minor(new) not in chargeable:
+        raise TotalNotChargeableError(_total_minor(new))
+    wanted = _summed(new.lines, items)
+    short = sorted(item.id for item in items.values() if item.available < wanted[item.id])
+    if short:
+        raise stock.OutOfStockError(short)
+
+
+def place(session: Session, new: NewOrder, *, chargeable: Container[int], who: str) -> Placed:
+    """Store the whole order and hold its stock, or raise and leave nothing.
 
     `chargeable` are the totals, in minor units, that can be paid. Raises `UnknownSkuError`,
     `WrongCurrencyError`, `PriceChangedError`, `TotalNotChargeableError` and
     `stock.OutOfStockError`; after any of them the transaction must be rolled back.
     """
-    items = stock.find_locked(session, [line.sku for line in new.lines])
-    _check_lines(new, items)
-    total_minor = sum(line.unit_price_minor * line.quantity for line in new.lines)
-    if total_minor not in chargeable:
-        raise TotalNotChargeableError(total_minor)
-    wanted = _summed(new.lines, items)
-    _check_left(items, wanted)
-    order_id = _store(session, new, items, total_minor, who)
-    stock.hold_locked(session, order_id, wanted, who=who)
-    return order_id
+    items = for_sale.find_locked(session, _skus(new))
+    check(new, items, chargeable=chargeable)
+    placed = _store(session, new, items, who)
+    stock.hold_locked(session, placed.order.id, _summed(new.lines, items), who=who)
+    return placed
+
+
+def _skus(new: NewOrder) -> list[str]:
+    return [line.sku for line in new.lines]
+
+
+def _total_minor(new: NewOrder) -> int:
+    return sum(line.unit_price_minor * line.quantity for line in new.lines)
 
 
 def _check_lines(new: NewOrder, items: Mapping[str, ForSale]) -> None:
@@ -140,38 +175,63 @@ def _check_lines(new: NewOrder, items: Mapping[str, ForSale]) -> None:
         raise PriceChangedError(true_prices)
 
 
-def _check_left(items: Mapping[str, ForSale], wanted: Mapping[int, int]) -> None:
-    """Send the losers of a rush away before anything is written."""
-    short = sorted(item.id for item in items.values() if item.available < wanted[item.id])
-    if short:
-        raise stock.OutOfStockError(short)
-
-
-def _store(
-    session: Session,
-    new: NewOrder,
-    items: Mapping[str, ForSale],
-    total_minor: int,
-    who: str,
-) -> int:
-    """Write the order, its lines, its addresses and its first line of the journal; its id."""
+def _store(session: Session, new: NewOrder, items: Mapping[str, ForSale], who: str) -> Placed:
+    """Write the order, its lines, its addresses and its first line of the journal."""
     lines = [_order_item(line, items[line.sku]) for line in new.lines]
     addresses = [{"kind": kind, **fields} for kind, fields in new.addresses.items()]
-    values = {
+    order = {
         "order_number": new_order_number(),
         "user_id": new.user_id,
         "email": new.email,
         "guest_hash": new.guest_hash,
         "client_hash": new.client_hash,
         "currency": new.currency,
-        "total_minor": total_minor,
-        "time_to_pay": timedelta(seconds=settings.current().reservation_ttl_seconds),
-        "who": who,
+        "total_minor": _total_minor(new),
     }
     columns = {column: [line[column] for line in lines] for column in _LINE}
     columns |= {column: [given.get(column) for given in addresses] for column in _ADDRESS}
-    (order_id,) = _STORE.row(session, {**values, **columns}) or ()
-    return int(order_id)
+    time_to_pay = timedelta(seconds=settings.current().reservation_ttl_seconds)
+    values = {**order, **columns, "who": who, "time_to_pay": time_to_pay}
+    order_id, created_at, expires_at = _STORE.row(session, values) or ()
+    times = {"created_at": created_at, "expires_at": expires_at}
+    return Placed(
+        _in_memory({"id": order_id, **order, **times}, lines, addresses),
+        [_first_entry(order_id, who, created_at)],
+    )
+
+
+def _in_memory(
+    order: Mapping[str, Any],
+    lines: Sequence[Mapping[str, Any]],
+    addresses: Sequence[Mapping[str, Any]],
+) -> Order:
+    """The rows that `_STORE` has written, without asking for them."""
+    return Order(
+        **order,
+        token_version=1,
+        state="pending",
+        fulfilment="none",
+        stock_shortage=False,
+        needs_review=False,
+        disputed=False,
+        refunded_minor=0,
+        is_extended=False,
+        lines=[OrderItem(order_id=order["id"], **line) for line in lines],
+        addresses=[Address(order_id=order["id"], **given) for given in addresses],
+    )
+
+
+def _first_entry(order_id: int, who: str, at: datetime) -> JournalEntry:
+    return JournalEntry(
+        order_id=order_id,
+        subject="orders",
+        subject_id=order_id,
+        what="order.placed",
+        to_state="pending",
+        who=who,
+        why="placed",
+        at=at,
+    )
 
 
 def _order_item(line: NewLine, item: ForSale) -> dict[str, Any]:

@@ -7,7 +7,6 @@ all lines or none in one statement.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 from sqlalchemy import (
     CheckConstraint,
@@ -88,18 +87,6 @@ class StockItem(Base):
         return 1 if self.is_unique else MOST_UNITS
 
 
-class ForSale(NamedTuple):
-    """An item as a buyer finds it."""
-
-    id: int
-    sku: str
-    title: str
-    unit_price_minor: int
-    currency: str
-    status: str
-    available: int
-
-
 class Reservation(Base):
     """One line's hold on one item."""
 
@@ -149,24 +136,12 @@ def get(session: Session, item_ids: Sequence[int]) -> Sequence[StockItem]:
     ).all()
 
 
-def left(session: Session, item_ids: Sequence[int]) -> dict[str, int]:
-    """What of these items an order placed now could hold, by SKU."""
-    return {item.sku: item.available for item in get(session, item_ids)}
-
-
 # Rows are locked by a statement of their own, in id order, before another judges and changes
 # them: in one statement the change would start from the rows as they were before any wait for a
 # lock, and two such statements can deadlock over a single row (docs/adr/0012).
 _LOCK = text("""
 SELECT id FROM stock_item WHERE id = ANY (:item_ids) ORDER BY id FOR NO KEY UPDATE
 """).bindparams(bindparam("item_ids", type_=ARRAY(BigInteger)))
-
-_FIND_LOCKED = Statement("""
-SELECT id, sku, title, unit_price_minor, currency, status,
-       CASE status WHEN 'available' THEN stock - held ELSE 0 END
-FROM stock_item WHERE sku = ANY (%(skus)s) AND status <> 'archived'
-ORDER BY id FOR NO KEY UPDATE
-""")
 
 _LOCK_HELD = text("""
 SELECT id FROM stock_item
@@ -226,12 +201,6 @@ SELECT count(*) FROM ended
 """).bindparams(  # noqa: S608
     bindparam("taken", type_=BigInteger), bindparam("order_ids", type_=ARRAY(BigInteger))
 )
-
-
-def find_locked(session: Session, skus: Sequence[str]) -> dict[str, ForSale]:
-    """The items of these SKUs that are for sale, by SKU, locked first and then looked at."""
-    found = _FIND_LOCKED.rows(session, {"skus": list(skus)})
-    return {item.sku: item for item in map(ForSale._make, found)}
 
 
 def lock(session: Session, item_ids: Sequence[int]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from flask import url_for
 from sqlalchemy.orm import Session
 
-from models import closing, fulfilment, order_desk, shortage, stock
+from models import closing, for_sale, fulfilment, order_desk, shortage
 from models.orders import Order
 from models.session import transaction
 from models.stock import OutOfStockError
@@ -129,7 +129,7 @@ def clear_missing(session: Session, order_id: int, *, who: str, why: str) -> Ord
     try:
         return shortage.clear(session, order_id, who=who, why=why)
     except OutOfStockError as error:
-        left = stock.left(session, error.item_ids)
+        left = for_sale.left(session, error.item_ids)
         raise Problem(409, "out_of_stock", available=left) from None
 
 

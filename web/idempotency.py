@@ -10,7 +10,7 @@ from flask import request
 from sqlalchemy.orm import Session
 
 from models import idempotency
-from models.idempotency import IdempotencyKey
+from models.idempotency import Earlier
 from web.api import header
 from web.errors import Problem
 
@@ -41,7 +41,7 @@ class Once:
     key: str | None
     fingerprint: str
 
-    def earlier(self, session: Session) -> IdempotencyKey | None:
+    def earlier(self, session: Session) -> Earlier | None:
         """What this key has done before; must be the transaction's first statement."""
         if self.key is None:
             return None
@@ -61,15 +61,14 @@ class Once:
     def remember(self, session: Session, *, status: int, **created: int) -> None:
         """Keep the ids that this request created, in the transaction that created them."""
         if self.key is not None:
-            session.add(
-                IdempotencyKey(
-                    caller=self.caller,
-                    endpoint=self.endpoint,
-                    key=self.key,
-                    fingerprint=self.fingerprint,
-                    status=status,
-                    **created,
-                )
+            idempotency.remember(
+                session,
+                caller=self.caller,
+                endpoint=self.endpoint,
+                key=self.key,
+                fingerprint=self.fingerprint,
+                status=status,
+                **created,
             )
 
 

@@ -1,6 +1,7 @@
 """Orders: placed and looked at."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -10,8 +11,8 @@ from structlog.contextvars import bind_contextvars
 
 import settings
 from models import (
-    catalogue,
     dispute,
+    for_sale,
     fulfilment,
     looking,
     money,
@@ -22,11 +23,10 @@ from models import (
     refund,
     stock,
 )
-from models.idempotency import IdempotencyKey
 from models.order_desk import Filter
 from models.orders import Order
 from models.payment import Payment
-from models.placing import NewLine, NewOrder
+from models.placing import NewLine, NewOrder, Placed
 from models.refund import Refund
 from models.session import transaction
 from models.tokens import guest_hash
@@ -34,7 +34,7 @@ from web import callers, charging, limits, piece_lock, refunds, rendering
 from web.api import Blueprint
 from web.callers import Caller
 from web.errors import Problem
-from web.idempotency import KEY_HEADER, REPLAYED, REPLAYED_HEADER, Once, once
+from web.idempotency import KEY_HEADER, REPLAYED, REPLAYED_HEADER, once
 from web.order_representations import ORDER_LIST, OrderQuery
 from web.paging import page
 from web.patience import PAUSE_HEADER, WATCH, watched
@@ -80,17 +80,19 @@ def create(body: dict[str, Any]) -> tuple[Response, int, Mapping[str, str]]:
     caller = callers.present()
     new = _new_order(body, caller)
     claim = once(_scope(caller, new))
-    try:
-        with piece_lock.lock().held(_pieces(new)), transaction() as session:
-            order, replayed = _place(session, new, caller, claim)
-            answer = shown(session, order, caller, with_token=True)
-            bind_contextvars(order_id=order.id)
-    except piece_lock.BeingBoughtError as error:
-        raise Problem(
-            409, "being_bought", f"{error.sku} is being bought.", headers={"Retry-After": "1"}
-        ) from None
+    with ExitStack() as locks, transaction() as session:
+        if (earlier := claim.earlier(session)) is not None and earlier.order_id is not None:
+            answer = shown(session, load(session, earlier.order_id), caller, with_token=True)
+        else:
+            with _refusals(session, new.currency):
+                order, timeline = _place(session, new, caller, locks)
+            claim.remember(session, status=201, order_id=order.id)
+            answer = rendering.order(
+                order, timeline=timeline, for_staff=caller.is_staff, with_token=True
+            )
+    bind_contextvars(order_id=answer["id"])
     # The hottest answer: rendered already, it is not dumped by its schema once more.
-    return jsonify(answer), 201, REPLAYED if replayed else {}
+    return jsonify(answer), 201, REPLAYED if earlier else {}
 
 
 @blueprint.route("/<int:order_id>/")
@@ -159,27 +161,37 @@ def shown(
     )
 
 
-def _place(
-    session: Session, new: NewOrder, caller: Caller, claim: Once
-) -> tuple[Order, IdempotencyKey | None]:
-    if (earlier := claim.earlier(session)) is not None and earlier.order_id is not None:
-        return load(session, earlier.order_id), earlier
-    _check_open_orders(session, new.client_hash)
+def _place(session: Session, new: NewOrder, caller: Caller, locks: ExitStack) -> Placed:
+    """Place the order; the locks of its pieces are held until the transaction has ended."""
+    items = placing.glance(session, new)
+    pieces = [item.sku for item in items.values() if item.is_unique and item.available]
+    locks.enter_context(piece_lock.lock().held(pieces))
     chargeable = charging.chargeable(new.currency)
+    placing.check(new, items, chargeable=chargeable)
+    _check_open_orders(session, new.client_hash)
+    return placing.place(session, new, chargeable=chargeable, who=caller.name)
+
+
+@contextmanager
+def _refusals(session: Session, currency: str) -> Iterator[None]:
+    """Say why an order cannot be placed."""
     try:
-        order_id = placing.place(session, new, chargeable=chargeable, who=caller.name)
+        yield
+    except piece_lock.BeingBoughtError as error:
+        raise Problem(
+            409, "being_bought", f"{error.sku} is being bought.", headers={"Retry-After": "1"}
+        ) from None
     except placing.UnknownSkuError as error:
         raise Problem(422, "unknown_sku", skus=error.skus) from None
     except placing.WrongCurrencyError as error:
         raise Problem(422, "wrong_currency", skus=error.skus) from None
     except placing.PriceChangedError as error:
-        raise Problem(409, "price_changed", prices=_prices(error, new.currency)) from None
+        raise Problem(409, "price_changed", prices=_prices(error, currency)) from None
     except placing.TotalNotChargeableError as error:
-        raise chargeable.refusal(error.total_minor) from None
+        raise charging.chargeable(currency).refusal(error.total_minor) from None
     except stock.OutOfStockError as error:
-        raise Problem(409, "out_of_stock", available=stock.left(session, error.item_ids)) from None
-    claim.remember(session, status=201, order_id=order_id)
-    return load(session, order_id), None
+        left = for_sale.left(session, error.item_ids)
+        raise Problem(409, "out_of_stock", available=left) from None
 
 
 def _check_open_orders(session: Session, client_hash: bytes | None) -> None:
@@ -226,11 +238,6 @@ def _new_line(item: Mapping[str, Any], currency: str) -> NewLine:
 def _scope(caller: Caller, new: NewOrder) -> str:
     """Whose keys these are; a guest without a cookie is known by the address alone."""
     return f"user:{caller.user.id}" if caller.user else f"guest:{new.email}"
-
-
-def _pieces(new: NewOrder) -> Sequence[str]:
-    with transaction() as session:
-        return catalogue.unique_among(session, [line.sku for line in new.lines])
 
 
 def _prices(error: placing.PriceChangedError, currency: str) -> dict[str, str]:

@@ -13,7 +13,8 @@ from gunicorn.app.wsgiapp import run  # type: ignore[import-untyped]
 from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
-from models import closing, expiring, stock
+from models import closing, expiring, for_sale, stock
+from models.for_sale import ForSale
 from models.orders import Order
 from models.statement import Statement
 from tasks import database_app
@@ -22,23 +23,23 @@ from tasks.reservations import close_overdue
 from web import create_app  # noqa: F401 - loaded here, it is loaded once for all that serve
 
 _release, _close = stock.release, closing._close
-_find_locked = stock.find_locked
+_find_locked = for_sale.find_locked
 
 
 def judge_before_the_lock() -> None:
     """Hold what was left when one looked, as all do who read, compare and write."""
     judgement = "AND status = 'available' AND stock - held >= quantity\n"
     stock._HOLD = Statement(stock._HOLD.sql.replace(judgement, ""))
-    stock._FIND_LOCKED = Statement(stock._FIND_LOCKED.sql.replace("FOR NO KEY UPDATE", ""))
+    for_sale._LOCK = for_sale._LOOK
 
 
 def lock_in_any_order() -> None:
     """Lock the items of a basket one by one, as they come."""
-    stock.find_locked = _find_one_by_one
+    for_sale.find_locked = _find_one_by_one
 
 
-def _find_one_by_one(session: Session, skus: Sequence[str]) -> dict[str, stock.ForSale]:
-    found: dict[str, stock.ForSale] = {}
+def _find_one_by_one(session: Session, skus: Sequence[str]) -> dict[str, ForSale]:
+    found: dict[str, ForSale] = {}
     for sku in random.sample(skus, len(skus)):
         found |= _find_locked(session, [sku])
     return found

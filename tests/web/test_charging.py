@@ -85,7 +85,7 @@ def test_a_payment_of_what_this_provider_does_not_charge_is_not_started(
         addresses={"shipping": shop.ADDRESS},
     )
     with shop.database() as session:
-        order_id = placing.place(session, new, chargeable=range(10**6), who="test")
+        order_id = placing.place(session, new, chargeable=range(10**6), who="test").order.id
     known = {"id": order_id, "token": order_token(order_id, 1)}
 
     answer = shop.start(client, known)

@@ -11,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
-from models import placing
+from models import placing, stock
 from models.placing import NewLine, NewOrder
 from tests import shop
 from tests.web.tiny import problem
@@ -295,6 +295,17 @@ def test_what_is_left_is_told_as_it_is_after_waiting_for_another_buyer(app: Flas
         status, body = late.result()
 
     assert (status, body["available"]) == (409, {"TSHIRT-BLUE": 0})
+
+
+def test_who_comes_too_late_waits_for_nobody(client: FlaskClient) -> None:
+    item_id = shop.make_item(units=1)
+    shop.place(client, items=[shop.line(quantity=1)])
+
+    with shop.database() as session:
+        stock.lock(session, [item_id])
+        answer = client.post("/orders/create/", json=shop.order_body(quantity=1))
+
+    assert problem(answer) == (409, "out_of_stock")
 
 
 def test_a_piece_has_one_buyer(client: FlaskClient) -> None:

@@ -4,7 +4,7 @@ import click
 from flask.cli import AppGroup
 from sqlalchemy.exc import NoResultFound
 
-from models import shortage, stock
+from models import for_sale, shortage, stock
 from models.session import transaction
 
 orders = AppGroup("orders", help="What staff settle by hand.")
@@ -22,7 +22,7 @@ def clear_shortage(order_id: int, why: str) -> None:
         raise click.ClickException(f"order {order_id}: there is none") from None
     except stock.OutOfStockError as error:
         with transaction() as session:
-            left = stock.left(session, error.item_ids)
+            left = for_sale.left(session, error.item_ids)
         said = ", ".join(f"{sku}: {units} left" for sku, units in left.items())
         raise click.ClickException(f"order {order_id} is as it was. {said}") from None
     click.echo(f"order {order_id} has all of its goods.")
