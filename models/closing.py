@@ -5,15 +5,18 @@ from sqlalchemy.orm import Session
 from models import job, orders, payment
 
 
-def expire(session: Session, order_id: int) -> None:
-    """Begin to close an order whose hold has run out; a running payment gets more time once."""
+def expire(session: Session, order_id: int) -> bool:
+    """Begin to close an order whose hold has run out; a running payment gets more time once.
+
+    False if somebody else has dealt with it in the meantime.
+    """
     order = orders.lock(session, order_id)
     if order.state != "pending" or order.closing or not orders.is_overdue(session, order):
-        return
+        return False
     live = payment.live_of(session, order_id)
-    if live is not None and live.state in payment.RUNNING and orders.extend(session, order):
-        return
-    _close(session, order, live, "expired", who="system", why="it was not paid in time")
+    if live is None or live.state not in payment.RUNNING or not orders.extend(session, order):
+        _close(session, order, live, "expired", who="system", why="it was not paid in time")
+    return True
 
 
 def cancel(session: Session, order_id: int, *, who: str, why: str) -> orders.Order:

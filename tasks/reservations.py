@@ -38,7 +38,8 @@ def sweep(work: Work) -> None:
 def close_overdue() -> Iterator[int]:
     """Begin to close every overdue order, some at a time; yields how many each time.
 
-    Those without a payment end in batches; each of the others has a transaction of its own.
+    No two sweeps count the same order. Those without a payment end in batches; each of the others
+    has a transaction of its own.
     """
     most, began = _BATCH, time.monotonic()
     while ended := _expire_unpaid(most):
@@ -50,8 +51,9 @@ def close_overdue() -> Iterator[int]:
         began = time.monotonic()
     failed: list[int] = []
     while batch := _overdue(past=failed):
-        failed += [order_id for order_id in batch if not _expire(order_id)]
-        yield len(batch)
+        done = {order_id: _expire(order_id) for order_id in batch}
+        failed += [order_id for order_id, is_done in done.items() if is_done is None]
+        yield sum(map(bool, done.values()))
 
 
 def _next_batch(size: int, took: float) -> int:
@@ -73,11 +75,11 @@ def _overdue(past: list[int]) -> list[int]:
         return list(orders.overdue(session, _BATCH, besides=past))
 
 
-def _expire(order_id: int) -> bool:
+def _expire(order_id: int) -> bool | None:
+    """Whether we dealt with it, and not another sweep; None if it could not be done."""
     try:
         with transaction() as session:
-            closing.expire(session, order_id)
+            return closing.expire(session, order_id)
     except Exception:
         logger.exception("order %s could not be closed", order_id)
-        return False
-    return True
+        return None

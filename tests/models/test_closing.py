@@ -184,7 +184,8 @@ def test_an_order_that_is_closing_is_neither_extended_nor_closed_again(
     assert shop.sql("SELECT state FROM payment") == [("requires_action",)]
 
     with shop.database() as session:
-        closing.expire(session, order["id"])  # a second sweep that had listed it before
+        # a second sweep that had listed it before
+        assert not closing.expire(session, order["id"])
 
     assert progress() == [("pending", "expired", False)]
     assert shop.sql("SELECT count(*) FROM job WHERE kind = 'payments.close'") == [(1,)]

@@ -133,6 +133,7 @@ def test_a_run_that_dies_in_the_middle_is_gone_on_with(
     assert _rest() == [(False, True)]
 
 
+@pytest.mark.usefixtures("app")
 def test_a_step_that_another_worker_has_done_too_changes_nothing() -> None:
     def resume() -> Span:
         with shop.database() as session:
