@@ -5,13 +5,13 @@ name in capitals; `docs/configuration.md` describes each.
 """
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from typing import Any, Literal, cast, get_args
 from urllib.parse import urlsplit
 
-from cryptography.fernet import Fernet
 from dotenv import load_dotenv
 from environs import Env, EnvValidationError, validate
 
@@ -20,11 +20,54 @@ AppEnv = Literal["development", "test", "production"]
 _DEFAULT_SECRET = "development-only-secret-key-not-for-production"  # noqa: S105 - refused in production
 _DEFAULT_FIELD_KEY = "ZGV2ZWxvcG1lbnQtb25seS1maWVsZC1rZXktMDAwMDA="
 _MIN_SECRET_LENGTH = 32
+_FERNET_KEY = r"[A-Za-z0-9_-]{43}="
+_LEAD_AWAY = {"klarna"}
+_KNOWN = {"payment_providers": {"stripe"}, "payment_methods": {"card", *_LEAD_AWAY}}
+
+
+_Read = Callable[[Env, str], Any]
+
+
+def _by(read: _Read) -> Any:
+    """A field that is read so from the variable of its name."""
+    return field(metadata={"read": read})
+
+
+def _text(default: str = "", pattern: str = "", must: str = "") -> Any:
+    """A field of text, which must fit `pattern` as a whole; if not, `must` says how."""
+    fits = validate.Regexp(rf"(?:{pattern})\Z", error=must) if pattern else None
+    return _by(lambda env, name: env.str(name, default, validate=fits))
+
+
+def _page(*names: str) -> Any:
+    """A field with the address of a page of the shop's, which may hold these names in braces."""
+    braces = "|".join(rf"\{{{name}\}}" for name in names)
+    must = f"may hold {', '.join(names)} in braces, and no other braces"
+    return _text("", rf"(?:[^{{}}]|{braces})*", must)
+
+
+def _address(default: str) -> Any:
+    """A field that others add paths to."""
+    return _by(lambda env, name: env.str(name, default).rstrip("/"))
+
+
+def _several(default: str = "") -> Any:
+    """A comma-separated field; of keys, the first is the one in use and the rest are older."""
+    return _by(
+        lambda env, name: tuple(
+            part.strip() for part in env.str(name, default).split(",") if part.strip()
+        )
+    )
+
+
+def _choice(default: str, *others: str) -> Any:
+    return _by(lambda env, name: _one_of(env, name, default, *others))
 
 
 def _number(default: float, least: float, most: float | None = None) -> Any:
     """A field that is a number; its default says whether it is whole."""
-    return field(metadata={"rule": (default, least, most)})
+    kind, bounds = type(default).__name__, validate.Range(least, most)
+    return _by(lambda env, name: getattr(env, kind)(name, default, validate=bounds))
 
 
 class SettingsError(Exception):
@@ -39,42 +82,46 @@ class SettingsError(Exception):
 class Settings:
     app_env: AppEnv
     instance: str
-    log_level: str
+    log_level: str = _choice("INFO", "DEBUG", "WARNING", "ERROR", "CRITICAL")
     log_format: str
-    metrics_directory: str
-    metrics_host: str
+    metrics_directory: str = _text()
+    metrics_host: str = _text("127.0.0.1")
     metrics_port: int = _number(0, 0, 65_535)
 
     database_url: str
-    database_pooler: str
+    database_pooler: str = _choice("none", "transaction")
     redis_url: str
     celery_broker_url: str
 
-    secret_key: str
-    secret_key_fallbacks: tuple[str, ...]
-    order_token_keys: tuple[str, ...]
-    field_keys: tuple[str, ...]
+    secret_key: str = _text(_DEFAULT_SECRET)
+    secret_key_fallbacks: tuple[str, ...] = _several()
+    order_token_keys: tuple[str, ...] = _several(_DEFAULT_SECRET)
+    field_keys: tuple[str, ...] = _several(_DEFAULT_FIELD_KEY)
 
-    stripe_secret_key: str
-    stripe_publishable_key: str
-    stripe_webhook_secret: tuple[str, ...]
-    stripe_api_base: str
-    stripe_account: str
-
+    stripe_secret_key: str = _text()
+    stripe_publishable_key: str = _text()
+    stripe_webhook_secret: tuple[str, ...] = _several()
+    stripe_api_base: str = _address("https://api.stripe.com")
+    stripe_account: str = _text()
     stripe_requests_per_second: int = _number(20, 1)
 
-    payment_capture: str
-    late_payment_policy: str
+    payment_providers: tuple[str, ...] = _several("stripe")
+    payment_methods: tuple[str, ...] = _several("card")
+    payment_return_url: str = _page("order_id", "order_number", "payment_id")
+    payment_capture: str = _choice("automatic", "manual")
+    late_payment_policy: str = _choice("flag", "refund")
     capture_warning_hours: int = _number(24, 1)
     janitor_seconds: int = _number(60, 1)
     reconcile_period_seconds: int = _number(3600, 1)
 
-    smtp_url: str
-    mail_from: str
-    shop_name: str
-    mail_on_expiry: bool
-    public_url: str
-    order_page_url: str
+    smtp_url: str = _text(
+        "smtp://127.0.0.1:1025", r"smtps?://.*", "must be an smtp:// or smtps:// URL"
+    )
+    mail_from: str = _text("shop@orders.example")
+    shop_name: str = _text("The Shop")
+    mail_on_expiry: bool = _by(lambda env, name: env.bool(name, True))
+    public_url: str = _address("http://127.0.0.1:8000")
+    order_page_url: str = _page("order_id", "order_number", "token")
 
     max_body_bytes: int = _number(65_536, 1)
     web_threads: int = _number(16, 1)
@@ -155,58 +202,24 @@ def _load_dotenv() -> None:
 
 
 def _read(env: Env) -> Settings:
-    app_env = cast("AppEnv", _choice(env, "APP_ENV", *get_args(AppEnv)))
+    """All fields: those that hang together here, each other one as it says itself."""
+    app_env = cast("AppEnv", _one_of(env, "APP_ENV", *get_args(AppEnv)))
     styles = ("json", "console") if app_env == "production" else ("console", "json")
     redis_url = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
+    alone = (each for each in fields(Settings) if each.metadata)
     return Settings(
         app_env=app_env,
         instance=env.str("INSTANCE", app_env, validate=validate.Regexp(r"^[a-z0-9-]{1,40}$")),
-        log_level=_choice(env, "LOG_LEVEL", "INFO", "DEBUG", "WARNING", "ERROR", "CRITICAL"),
-        log_format=_choice(env, "LOG_FORMAT", *styles),
-        metrics_directory=env.str("METRICS_DIRECTORY", ""),
-        metrics_host=env.str("METRICS_HOST", "127.0.0.1"),
+        log_format=_one_of(env, "LOG_FORMAT", *styles),
         database_url=_psycopg(env.str("DATABASE_URL", "postgresql://127.0.0.1:5432/orders")),
-        database_pooler=_choice(env, "DATABASE_POOLER", "none", "transaction"),
         redis_url=redis_url,
         celery_broker_url=env.str("CELERY_BROKER_URL", "") or redis_url,
-        secret_key=env.str("SECRET_KEY", _DEFAULT_SECRET),
-        secret_key_fallbacks=_several(env, "SECRET_KEY_FALLBACKS"),
-        order_token_keys=_several(env, "ORDER_TOKEN_KEYS", _DEFAULT_SECRET),
-        field_keys=_several(env, "FIELD_KEYS", _DEFAULT_FIELD_KEY),
-        stripe_secret_key=env.str("STRIPE_SECRET_KEY", ""),
-        stripe_publishable_key=env.str("STRIPE_PUBLISHABLE_KEY", ""),
-        stripe_webhook_secret=_several(env, "STRIPE_WEBHOOK_SECRET"),
-        stripe_api_base=env.str("STRIPE_API_BASE", "https://api.stripe.com").rstrip("/"),
-        stripe_account=env.str("STRIPE_ACCOUNT", ""),
-        payment_capture=_choice(env, "PAYMENT_CAPTURE", "automatic", "manual"),
-        late_payment_policy=_choice(env, "LATE_PAYMENT_POLICY", "flag", "refund"),
-        smtp_url=env.str("SMTP_URL", "smtp://127.0.0.1:1025"),
-        mail_from=env.str("MAIL_FROM", "shop@orders.example"),
-        shop_name=env.str("SHOP_NAME", "The Shop"),
-        mail_on_expiry=env.bool("MAIL_ON_EXPIRY", True),
-        public_url=env.str("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/"),
-        order_page_url=env.str("ORDER_PAGE_URL", ""),
-        **_numbers(env),
+        **{each.name: each.metadata["read"](env, each.name.upper()) for each in alone},
     )
 
 
-def _numbers(env: Env) -> dict[str, Any]:
-    ruled = ((each.name, each.metadata["rule"]) for each in fields(Settings) if each.metadata)
-    return {name: _read_number(env, name, *rule) for name, rule in ruled}
-
-
-def _read_number(env: Env, name: str, default: float, least: float, most: float | None) -> Any:
-    read: Callable[..., Any] = env.int if isinstance(default, int) else env.float
-    return read(name.upper(), default, validate=validate.Range(least, most))
-
-
-def _choice(env: Env, name: str, default: str, *others: str) -> str:
+def _one_of(env: Env, name: str, default: str, *others: str) -> str:
     return env.str(name, default, validate=validate.OneOf([default, *others]))
-
-
-def _several(env: Env, name: str, default: str = "") -> tuple[str, ...]:
-    """Read a comma-separated variable; the first value is the one in use, the rest are older."""
-    return tuple(part.strip() for part in env.str(name, default).split(",") if part.strip())
 
 
 def _psycopg(url: str) -> str:
@@ -241,12 +254,14 @@ def _malformed(settings: Settings) -> Iterator[str]:
     for url, name in redis_urls.items():
         if urlsplit(url).scheme not in ("redis", "rediss", "unix"):
             yield f"{name}: must be a redis:// or rediss:// URL"
-    if urlsplit(settings.smtp_url).scheme not in ("smtp", "smtps"):
-        yield "SMTP_URL: must be an smtp:// or smtps:// URL"
     yield from _bounds_out_of_order(settings)
-    if not _is_order_page(settings.order_page_url):
-        yield "ORDER_PAGE_URL: may hold {order_id}, {order_number} and {token} and no other braces"
-    if not all(map(_is_fernet_key, settings.field_keys)):
+    for name, known in _KNOWN.items():
+        chosen = getattr(settings, name)
+        if not chosen or set(chosen) - known:
+            yield f"{name.upper()}: must be some of {', '.join(sorted(known))}"
+    if _LEAD_AWAY.intersection(settings.payment_methods) and not settings.payment_return_url:
+        yield "PAYMENT_RETURN_URL: buyers who are led to a provider's page need a way back"
+    if not all(re.fullmatch(_FERNET_KEY, key) for key in settings.field_keys):
         yield "FIELD_KEYS: each key must be 32 bytes in url-safe base64"
 
 
@@ -259,22 +274,6 @@ def _bounds_out_of_order(settings: Settings) -> Iterator[str]:
             yield f"{name.upper()}: must be less than JOB_DEADLINE_SECONDS"
 
 
-def _is_order_page(template: str) -> bool:
-    try:
-        template.format(order_id=1, order_number="", token="")
-    except (LookupError, ValueError, AttributeError):
-        return False
-    return True
-
-
-def _is_fernet_key(key: str) -> bool:
-    try:
-        Fernet(key)
-    except ValueError:
-        return False
-    return True
-
-
 def _not_for_production(settings: Settings) -> Iterator[str]:
     yield from _own_secrets_missing(settings)
     for name in ("stripe_secret_key", "stripe_publishable_key"):
@@ -282,7 +281,9 @@ def _not_for_production(settings: Settings) -> Iterator[str]:
             yield f"{name.upper()}: production needs a live key"
     if not settings.stripe_webhook_secret:
         yield "STRIPE_WEBHOOK_SECRET: without it no webhook can be trusted"
-    for name in ("stripe_api_base", "public_url"):
+    addresses = ["stripe_api_base", "public_url"]
+    addresses += ["payment_return_url"] if settings.payment_return_url else []
+    for name in addresses:
         if urlsplit(getattr(settings, name)).scheme != "https":
             yield f"{name.upper()}: must be https in production"
     for name in ("DATABASE_URL", "REDIS_URL", "SMTP_URL", "MAIL_FROM"):

@@ -35,6 +35,14 @@ class PaymentRequest:
     """How long ago it was first sent: past the provider's memory, `key` protects no more."""
     is_unknown: bool = False
     """Whether an earlier answer was lost: the provider may have it already."""
+    payment_method: str | None = None
+    """The way to pay that the buyer has chosen; None: whatever the provider offers by itself."""
+    return_url: str | None = None
+    """Where the buyer comes back to from the provider's own page, if the way leads there."""
+    country: str = ""
+    """Where the bill goes; ISO 3166-1 alpha-2."""
+    email: str = ""
+    """The buyer's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +65,9 @@ class PaymentSnapshot:
     currency: str
     is_live: bool
     client_secret: str | None = None
+    """What the provider's form in the browser needs, if the buyer pays there."""
+    redirect_url: str | None = None
+    """The provider's own page, if the buyer goes on there."""
     failure: Failure | None = None
     capture_before: datetime | None = None
     """Until when authorised money can be captured, if the provider says so."""

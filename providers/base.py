@@ -102,18 +102,49 @@ class Page(Generic[T]):
     """Whatever was made after this moment has been shown."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """A way to pay, as the adapter that offers it declares it."""
+
+    name: str
+    """As clients say it, and the setting `PAYMENT_METHODS`."""
+    is_redirect: bool = False
+    """Whether the buyer leaves for the provider's own page and comes back."""
+    markets: Mapping[str, frozenset[str] | None] | None = None
+    """The buyers' countries by currency, None for all of them; None: every currency."""
+
+    def serves(self, currency: str, country: str | None) -> bool:
+        """Whether buyers there can pay in this currency; somewhere, if the country is not said."""
+        if self.markets is None:
+            return True
+        if currency not in self.markets:
+            return False
+        countries = self.markets[currency]
+        return countries is None or country is None or country in countries
+
+
 class PaymentProvider(Protocol):
     """Every call may raise `Rejected`, `RateLimited` or `OutcomeUnknown`."""
 
+    @property
+    def methods(self) -> Sequence[Method]:
+        """The ways to pay that can be asked for by name."""
+
     def chargeable(self, currency: str) -> range:
-        """The amounts that can be charged, in minor units: the least, the most, and the steps."""
+        """The amounts that can be charged, in minor units: the least, the most, and the steps.
+
+        Empty for a currency that the provider does not take.
+        """
 
     @property
     def publishable_key(self) -> str | None:
         """What a browser needs to speak to the provider."""
 
     def create(self, request: PaymentRequest) -> PaymentSnapshot:
-        """Open the payment, or find the one that this request has opened before."""
+        """Open the payment, or find the one that this request has opened before.
+
+        Raises `Rejected` if it cannot be paid by the `payment_method` that is asked for.
+        """
 
     def fetch(self, request: PaymentRequest) -> PaymentSnapshot:
         """Look at the payment as it is now."""

@@ -6,6 +6,12 @@ import settings
 from providers.base import PaymentProvider
 
 NAMES = ("stripe",)
+"""All that there are; webhooks without a name in their path are of the first."""
+
+
+def in_use() -> tuple[str, ...]:
+    """Those that this shop has an account with; the first takes what nobody chose."""
+    return settings.current().payment_providers
 
 
 @cache

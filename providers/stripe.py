@@ -20,6 +20,7 @@ from providers import stripe_money, stripe_objects, stripe_signature
 from providers.base import (
     InvalidSignature,
     MalformedEvent,
+    Method,
     OutcomeUnknown,
     Page,
     ProviderEvent,
@@ -29,6 +30,7 @@ from providers.base import (
 from providers.deadline import Deadline
 from providers.metrics import measured
 from providers.stripe_events import EventReader
+from providers.stripe_methods import METHODS
 from providers.stripe_money import to_stripe
 from settings import Settings
 
@@ -62,6 +64,10 @@ class Stripe:
             http_client=stripe.RequestsClient(timeout=(_CONNECT_SECONDS, seconds)),
             max_network_retries=0,
         ).v1
+
+    @property
+    def methods(self) -> Sequence[Method]:
+        return METHODS
 
     def chargeable(self, currency: str) -> range:
         return stripe_money.chargeable(currency)

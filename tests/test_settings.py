@@ -79,6 +79,10 @@ def test_production_refuses_every_default_and_names_them_all(
         ("REDIS_URL", "http://redis.example"),
         ("SMTP_URL", "mail.example:25"),
         ("ORDER_PAGE_URL", "https://shop.example/{secret}"),
+        ("PAYMENT_RETURN_URL", "https://shop.example/{token}"),
+        ("PAYMENT_RETURN_URL", "http://shop.example/{order_id}"),
+        ("PAYMENT_PROVIDERS", "stripe,nobody"),
+        ("PAYMENT_METHODS", "card,cowries"),
         ("LOG_LEVEL", "LOUD"),
         ("LOG_FORMAT", "xml"),
         ("METRICS_PORT", "65536"),
@@ -93,6 +97,14 @@ def test_production_refuses_what_does_not_add_up(
     (problem,) = _problems(monkeypatch, **{**PRODUCTION, name: value})
 
     assert problem.startswith(name)
+
+
+def test_who_pays_on_another_page_needs_a_way_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    (problem,) = _problems(monkeypatch, **{**PRODUCTION, "PAYMENT_METHODS": "card, klarna"})
+    assert problem.startswith("PAYMENT_RETURN_URL")
+
+    way_back = {"PAYMENT_RETURN_URL": "https://shop.example/o/{order_id}"}
+    assert _load(monkeypatch, **way_back).payment_methods == ("card", "klarna")
 
 
 @pytest.mark.parametrize("app_env", ["development", "test"])
