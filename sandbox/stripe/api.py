@@ -2,23 +2,21 @@
 
 import json
 import secrets
-import socket
 from collections.abc import Callable
 
 from flask import Blueprint, Response, make_response, request
 
+from sandbox.provider.exchange import CUT, Answer, FaultyExchange, cut_the_line
 from sandbox.stripe import idempotency, views
-from sandbox.stripe.call import API_VERSION, Call, configuration, random_id
+from sandbox.stripe.call import API_VERSION, Call, random_id
 from sandbox.stripe.endpoints import ENDPOINTS, Endpoint
-from sandbox.stripe.errors import CardError, Document, StripeError
-from sandbox.stripe.faults import Fault
+from sandbox.stripe.errors import CardError, Document, StripeError, on_order
 from sandbox.stripe.forms import decode, read
 from sandbox.stripe.parameters import BROWSER
 from sandbox.stripe.state import Sandbox
 
-Answer = tuple[int, Document]
-CUT: Answer = (0, {})
 RETRY_AFTER_SECONDS = 1
+SERVER_ERRORS = 500
 
 
 def create_blueprint(sandbox: Sandbox) -> Blueprint:
@@ -60,10 +58,11 @@ def _view(sandbox: Sandbox, endpoint: Endpoint) -> Callable[..., Response]:
     return view
 
 
-class Exchange:
+class Exchange(FaultyExchange):
     """One request from its arrival to its answer."""
 
     def __init__(self, sandbox: Sandbox, endpoint: Endpoint, object_id: str) -> None:
+        super().__init__(sandbox, endpoint.name)
         self.sandbox, self.endpoint, self.object_id = sandbox, endpoint, object_id
         self.pairs = list(
             (request.form if request.method == "POST" else request.args).items(multi=True)
@@ -71,12 +70,12 @@ class Exchange:
         self.key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
         self.request_id = random_id("req_")
         self.replayed = False
-        self.fault: Fault | None = None
-        self.retry_after: int | None = None
 
     def answer(self) -> Answer:
         """Refuse what is wrong before it runs; then run it under its key, its faults around it."""
-        self._check_rate()
+        message = "Request rate limit exceeded. Learn more: https://docs.stripe.com/rate-limits"
+        too_many = StripeError(message, status=429, code="rate_limit")
+        self.refuse_too_many(too_many, RETRY_AFTER_SECONDS)
         browser = self._authenticate()
         self._check_version()
         tree = decode(self.pairs)
@@ -85,16 +84,8 @@ class Exchange:
         if self.key is not None:
             idempotency.check_length(self.key)
         with self.sandbox.keys_in_use.claim(self.key):
-            status, body = self._run_with_faults(params)
+            status, body = self.run_with_faults(lambda: self._run_once(params), on_order)
         return status, (_for_browser(body) if browser else body)
-
-    def _check_rate(self) -> None:
-        with self.sandbox.store.transaction():
-            most = configuration(self.sandbox.store)["requests_per_second"]
-        if not self.sandbox.limits.admits(self.endpoint.name, most):
-            self.retry_after = RETRY_AFTER_SECONDS
-            message = "Request rate limit exceeded. Learn more: https://docs.stripe.com/rate-limits"
-            raise StripeError(message, status=429, code="rate_limit")
 
     def _authenticate(self) -> bool:
         key = _bearer() or dict(self.pairs).get("key", "")
@@ -128,18 +119,6 @@ class Exchange:
             message = f"Invalid Stripe API version: {version}; the sandbox speaks {API_VERSION}."
             raise StripeError(message)
 
-    def _run_with_faults(self, params: Document) -> Answer:
-        self.fault = fault = self.sandbox.faults.meet(self.endpoint.name)
-        self.retry_after = fault.retry_after if fault else None
-        if fault and fault.fault == "cut":
-            return CUT
-        if fault and fault.fault == "fail_before":
-            raise fault.error()
-        answer = self._run_once(params)
-        if fault and fault.fault == "fail_after":
-            raise fault.error()
-        return CUT if fault and fault.fault == "accept_then_cut" else answer
-
     def _run_once(self, params: Document) -> Answer:
         """The first answer of this key, or a new one that is saved along with its effect."""
         store = self.sandbox.store
@@ -165,8 +144,9 @@ class Exchange:
 
     def _kept(self, answer: Answer) -> Answer:
         """Stripe repeats a 500 that came after the effect; other failures never reached the key."""
-        if self.fault and self.fault.is_saved:
-            return self.fault.status, self.fault.error().body()
+        fault = self.fault
+        if fault and fault.fault == "fail_after" and fault.status >= SERVER_ERRORS:
+            return fault.status, on_order(fault).body()
         return answer
 
     def _fingerprint(self) -> str:
@@ -174,30 +154,22 @@ class Exchange:
 
     def respond(self, status: int, body: Document) -> Response:
         """Write the answer down for the tests and return it, or cut the line."""
-        self.sandbox.requests.append(
-            {
-                "id": self.request_id,
-                "method": request.method,
-                "path": request.path,
-                "endpoint": self.endpoint.name,
-                "idempotency_key": self.key,
-                "replayed": self.replayed,
-                "status": status,
-                "fault": self.fault.fault if self.fault else None,
-                "params": [[name, _masked(name, value)] for name, value in self.pairs],
-            }
+        self.remember(
+            status,
+            id=self.request_id,
+            idempotency_key=self.key,
+            replayed=self.replayed,
+            params=[[name, _masked(name, value)] for name, value in self.pairs],
         )
         if (status, body) == CUT:
-            _cut_the_line()
+            cut_the_line()
         response = _response(status, body)
         response.headers["Request-Id"] = self.request_id
         if self.key is not None:
             response.headers["Idempotency-Key"] = self.key
         if self.replayed:
             response.headers["Idempotent-Replayed"] = "true"
-        if self.retry_after is not None:
-            response.headers["Retry-After"] = str(self.retry_after)
-        return response
+        return self.finish(response)
 
 
 def _bearer() -> str:
@@ -225,11 +197,6 @@ def _for_browser(body: Document) -> Document:
 
 def _masked(name: str, value: str) -> str:
     return f"…{value[-4:]}" if name.endswith("[number]") else value
-
-
-def _cut_the_line() -> None:
-    connection: socket.socket = request.environ["werkzeug.socket"]
-    connection.shutdown(socket.SHUT_RDWR)
 
 
 def _response(status: int, body: Document) -> Response:

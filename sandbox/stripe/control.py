@@ -1,21 +1,17 @@
 """The control surface under /_control/: what tests and the page do to the sandbox."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from sandbox.stripe import attempts, courier, disputes, events, payment_intents, radar, refunds
-from sandbox.stripe.call import CONFIGURATION, Call, configuration, configure
-from sandbox.stripe.errors import CardError, Document, StripeError, missing
-from sandbox.stripe.faults import KINDS, Fault
+from sandbox.provider import control
+from sandbox.provider.account import DEFAULTS
+from sandbox.stripe import attempts, disputes, payment_intents, radar, refunds
+from sandbox.stripe.call import CONFIGURATION, Call
+from sandbox.stripe.errors import CardError, Document, StripeError
 from sandbox.stripe.state import Sandbox
 
-MODES = ("normal", "drop", "double", "reorder", "hold", "delay")
-MOST_COPIES = 50
-SETTINGS = set(CONFIGURATION) - {"id", "deliveries", "clock_offset"}
-GIVEN_AT_START = {"webhook_url", "webhook_secret"}
 INTENT_FIELDS = ("id", "created", "amount", "amount_received", "currency", "status", "metadata")
 CHARGE_FIELDS = (
     "id",
@@ -113,120 +109,13 @@ def act(sandbox: Sandbox, kind: str, object_id: str, verb: str) -> Document:
 
 def create_blueprint(sandbox: Sandbox) -> Blueprint:
     """Return the routes of the control surface."""
-    blueprint = Blueprint("control", __name__, url_prefix="/_control")
-    blueprint.register_error_handler(StripeError, _refused)
-    _add_faults(blueprint, sandbox)
-    _add_deliveries(blueprint, sandbox)
-    _add_settings(blueprint, sandbox)
-    _add_records(blueprint, sandbox)
+    blueprint = control.create_blueprint(
+        sandbox,
+        settings=set(CONFIGURATION) - set(DEFAULTS),
+        given_at_start={"webhook_url", "webhook_secret"},
+        later=lambda: _expire(sandbox),
+    )
 
-    @blueprint.post("/<any(payment_intent,charge,refund,dispute):kind>s/<object_id>/<verb>")
-    def do(kind: str, object_id: str, verb: str) -> ResponseReturnValue:
-        return jsonify(act(sandbox, kind, object_id, verb))
-
-    return blueprint
-
-
-def _refused(error: StripeError) -> ResponseReturnValue:
-    return jsonify(error.body()), error.status
-
-
-def _given(*names: str) -> Document:
-    given = request.get_json(silent=True)
-    if not isinstance(given, dict) or set(given) - set(names):
-        raise StripeError(f"Send a JSON object with some of: {', '.join(names)}")
-    return given
-
-
-def _add_faults(blueprint: Blueprint, sandbox: Sandbox) -> None:
-    @blueprint.post("/faults")
-    def add_fault() -> ResponseReturnValue:
-        given = _given(*Fault.__dataclass_fields__)
-        if given.get("fault") not in KINDS or "endpoint" not in given:
-            raise StripeError(f"endpoint is a name or *, fault is one of: {', '.join(KINDS)}")
-        sandbox.faults.add(Fault(**given))
-        return jsonify(sandbox.faults.pending())
-
-    @blueprint.get("/faults")
-    def list_faults() -> ResponseReturnValue:
-        return jsonify(sandbox.faults.pending())
-
-    @blueprint.delete("/faults")
-    def clear_faults() -> ResponseReturnValue:
-        sandbox.faults.clear()
-        return jsonify(sandbox.faults.pending())
-
-
-def _add_deliveries(blueprint: Blueprint, sandbox: Sandbox) -> None:
-    @blueprint.post("/deliveries")
-    def set_mode() -> ResponseReturnValue:
-        policy = CONFIGURATION["deliveries"] | _given("mode", "copies", "seconds")
-        if policy["mode"] not in MODES:
-            raise StripeError(f"mode is one of: {', '.join(MODES)}")
-        with sandbox.store.transaction():
-            return jsonify(configure(sandbox.store, deliveries=policy)["deliveries"])
-
-    @blueprint.post("/deliveries/release")
-    def release() -> ResponseReturnValue:
-        with sandbox.store.transaction():
-            events.release(sandbox.store)
-            return jsonify(events.deliveries(sandbox.store))
-
-    @blueprint.get("/deliveries")
-    def list_deliveries() -> ResponseReturnValue:
-        with sandbox.store.transaction():
-            return jsonify(events.deliveries(sandbox.store))
-
-    @blueprint.post("/events/<event_id>/deliver")
-    def deliver(event_id: str) -> ResponseReturnValue:
-        copies = min(MOST_COPIES, _given("copies").get("copies", 1))
-        with sandbox.store.transaction():
-            if events.find(sandbox.store, event_id) is None:
-                raise missing("event", event_id, "id")
-        with ThreadPoolExecutor(copies) as pool:
-            sends = [pool.submit(courier.send, sandbox.store, event_id) for _ in range(copies)]
-            return jsonify([sent.result() for sent in sends])
-
-
-def _add_settings(blueprint: Blueprint, sandbox: Sandbox) -> None:
-    @blueprint.post("/config")
-    def change() -> ResponseReturnValue:
-        with sandbox.store.transaction():
-            return jsonify(configure(sandbox.store, **_given(*SETTINGS)))
-
-    @blueprint.delete("/config")
-    def forget() -> ResponseReturnValue:
-        defaults = {name: CONFIGURATION[name] for name in SETTINGS - GIVEN_AT_START}
-        with sandbox.store.transaction():
-            return jsonify(configure(sandbox.store, **defaults))
-
-    @blueprint.get("/config")
-    def show() -> ResponseReturnValue:
-        with sandbox.store.transaction():
-            return jsonify(configuration(sandbox.store))
-
-    @blueprint.post("/clock")
-    def move_clock() -> ResponseReturnValue:
-        seconds = int(_given("advance_seconds").get("advance_seconds", 0))
-        with sandbox.store.transaction():
-            offset = configuration(sandbox.store)["clock_offset"] + seconds
-            configure(sandbox.store, clock_offset=offset)
-        with sandbox.call() as call:
-            payment_intents.expire_authorisations(call)
-            return jsonify({"now": call.now})
-
-    @blueprint.post("/reset")
-    def reset() -> ResponseReturnValue:
-        sandbox.faults.clear()
-        sandbox.limits.clear()
-        sandbox.requests.clear()
-        with sandbox.store.transaction():
-            sandbox.store.clear()
-            deliveries = CONFIGURATION["deliveries"]
-            return jsonify(configure(sandbox.store, deliveries=deliveries, clock_offset=0))
-
-
-def _add_records(blueprint: Blueprint, sandbox: Sandbox) -> None:
     @blueprint.get("/ledger")
     def show_ledger() -> ResponseReturnValue:
         with sandbox.store.transaction():
@@ -238,13 +127,16 @@ def _add_records(blueprint: Blueprint, sandbox: Sandbox) -> None:
                 }
             )
 
-    @blueprint.get("/requests")
-    def list_requests() -> ResponseReturnValue:
-        wanted = request.args.items()
-        chosen = list(sandbox.requests)
-        for name, value in wanted:
-            chosen = [entry for entry in chosen if str(entry.get(name)) == value]
-        return jsonify(chosen)
+    @blueprint.post("/<any(payment_intent,charge,refund,dispute):kind>s/<object_id>/<verb>")
+    def do(kind: str, object_id: str, verb: str) -> ResponseReturnValue:
+        return jsonify(act(sandbox, kind, object_id, verb))
+
+    return blueprint
+
+
+def _expire(sandbox: Sandbox) -> None:
+    with sandbox.call() as call:
+        payment_intents.expire_authorisations(call)
 
 
 def _columns(sandbox: Sandbox, kind: str, names: tuple[str, ...]) -> list[Document]:

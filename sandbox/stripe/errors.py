@@ -1,11 +1,15 @@
 """The errors of the API, with the types, codes and statuses that Stripe gives them."""
 
-from typing import Any
+from sandbox.provider.faults import Fault
+from sandbox.provider.refusal import Document, Refusal
 
-Document = dict[str, Any]
+__all__ = ["CardError", "Document", "ParameterError", "StripeError", "missing", "on_order"]
+
+_CODES = {429: "rate_limit", 409: "idempotency_key_in_use", 402: "card_declined"}
+_KINDS = {402: "card_error", 409: "invalid_request_error", 429: "invalid_request_error"}
 
 
-class StripeError(Exception):
+class StripeError(Refusal):
     """An answer other than 200; nothing that was done before it was raised remains."""
 
     def __init__(
@@ -17,8 +21,7 @@ class StripeError(Exception):
         code: str | None = None,
         **details: object,
     ) -> None:
-        super().__init__(message)
-        self.status = status
+        super().__init__(message, status)
         self.error: Document = {"type": kind, "message": message}
         if code:
             self.error["code"] = code
@@ -46,3 +49,13 @@ def missing(kind: str, object_id: str, param: str) -> StripeError:
     status = 404 if param in ("id", "intent") else 400
     message = f"No such {kind}: '{object_id}'"
     return StripeError(message, status=status, code="resource_missing", param=param)
+
+
+def on_order(fault: Fault) -> StripeError:
+    """The error that the control surface has asked for."""
+    return StripeError(
+        "The sandbox was told to fail here.",
+        status=fault.status,
+        kind=_KINDS.get(fault.status, "api_error"),
+        code=fault.code or _CODES.get(fault.status),
+    )

@@ -1,18 +1,20 @@
-"""Events: a snapshot of an object, kept for ever and sent to the webhook endpoint."""
+"""Events: a snapshot of an object, kept for ever, signed and sent to the webhook endpoint."""
 
-import json
-import secrets
+import hashlib
+import hmac
 import time
 from datetime import UTC, datetime
 
-from sandbox.stripe.call import API_VERSION, Call, configuration, random_id
+from sandbox.provider import deliveries
+from sandbox.provider.account import Wording
+from sandbox.provider.store import Store
+from sandbox.stripe.call import API_VERSION, Call, random_id
 from sandbox.stripe.errors import Document
-from sandbox.stripe.store import Store
 
 
 def emit(call: Call, kind: str, snapshot: Document, previous: Document | None = None) -> None:
     """Record that something happened, and plan its delivery if there is an endpoint."""
-    settings = configuration(call.store)
+    settings = call.store.configuration()
     endpoint = settings["webhook_url"]
     data: Document = {"object": snapshot} | ({"previous_attributes": previous} if previous else {})
     event: Document = {
@@ -28,9 +30,9 @@ def emit(call: Call, kind: str, snapshot: Document, previous: Document | None = 
     }
     call.store.add("event", event)
     if endpoint:
-        plan(call.store, event["id"])
+        deliveries.plan(call.store, event["id"])
     if endpoint and settings["thin_events"]:
-        plan(call.store, call.store.add("thin_event", _thin(event))["id"])
+        deliveries.plan(call.store, call.store.add("thin_event", _thin(event))["id"])
 
 
 def _thin(event: Document) -> Document:
@@ -58,30 +60,6 @@ def find(store: Store, event_id: str) -> Document | None:
     return store.find("event", event_id) or store.find("thin_event", event_id)
 
 
-def plan(store: Store, event_id: str) -> None:
-    """Add the deliveries of one event in the mode that the control surface has set."""
-    policy = configuration(store)["deliveries"]
-    mode, seconds = policy["mode"], float(policy["seconds"])
-    status = {"drop": "dropped", "hold": "held"}.get(mode, "pending")
-    waits = {"delay": seconds, "reorder": secrets.SystemRandom().uniform(0, seconds)}
-    due = time.time() + waits.get(mode, 0)
-    for _ in range(policy["copies"] if mode == "double" else 1):
-        store.rows(
-            "INSERT INTO delivery (event, status, due) VALUES (:event, :status, :due)",
-            event=event_id,
-            status=status,
-            due=due,
-        )
-
-
-def release(store: Store) -> None:
-    """Let the deliveries that are held go out now."""
-    store.rows(
-        "UPDATE delivery SET status = 'pending', due = :now WHERE status = 'held'",
-        now=time.time(),
-    )
-
-
 def delivered(store: Store, event_id: str) -> None:
     """Note that the endpoint has taken the event."""
     event = store.find("event", event_id)
@@ -89,23 +67,16 @@ def delivered(store: Store, event_id: str) -> None:
         store.save(event | {"pending_webhooks": 0})
 
 
-def deliveries(store: Store) -> list[Document]:
-    """Every delivery, newest first, with its attempts and the endpoint's answers."""
-    rows = store.rows(
-        """
-        SELECT delivery.id, event, status, attempts, json_extract(body, '$.type'),
-               json_extract(body, '$.data.object.id')
-        FROM delivery JOIN document ON document.id = event ORDER BY delivery.id DESC LIMIT 500
-        """
-    )
-    return [
-        {
-            "id": number,
-            "event": event,
-            "type": kind,
-            "object": subject,
-            "status": status,
-            "attempts": json.loads(str(attempts)),
-        }
-        for number, event, status, attempts, kind, subject in rows
-    ]
+def sign(store: Store, payload: bytes) -> dict[str, str]:
+    """The headers of a payload that is sent now, with its `Stripe-Signature`."""
+    secret, sent_at = store.configuration()["webhook_secret"], int(time.time())
+    signed = hmac.new(secret.encode(), b"%d." % sent_at + payload, hashlib.sha256)
+    return {
+        "Stripe-Signature": f"t={sent_at},v1={signed.hexdigest()}",
+        "User-Agent": "Stripe/1.0 (sandbox)",
+    }
+
+
+WORDING = Wording(
+    find=find, sign=sign, delivered=delivered, kind="$.type", subject="$.data.object.id"
+)

@@ -1,42 +1,16 @@
 """Idempotency keys as Stripe v1 keeps them: the first answer, whatever it was, for 24 hours."""
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
+from sandbox.provider.store import Store
 from sandbox.stripe.errors import Document, StripeError
-from sandbox.stripe.store import Store
 
 LIFETIME_SECONDS = 86400
 LONGEST_KEY = 255
 
 
-class KeysInUse:
-    """The keys of the requests that run at this moment."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._keys: set[str] = set()
-
-    @contextmanager
-    def claim(self, key: str | None) -> Iterator[None]:
-        """Hold a key while its request runs; a second request with it meanwhile is a 409."""
-        if key is None:
-            yield
-            return
-        with self._lock:
-            if key in self._keys:
-                raise _in_use(key)
-            self._keys.add(key)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._keys.remove(key)
-
-
-def _in_use(key: str) -> StripeError:
+def in_use(key: str) -> StripeError:
+    """A second request with a key whose first one still runs."""
     return StripeError(
         "There is currently another in-progress request using this Idempotent Key "
         f"(that probably means you submitted twice): {key}",

@@ -2,10 +2,12 @@
 
 from urllib.parse import urlencode, urlsplit
 
-from flask import Blueprint, Response, make_response, redirect, render_template, request
+from flask import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from sandbox.stripe import events, money
+from sandbox.provider import deliveries
+from sandbox.provider.page import page
+from sandbox.stripe import money
 from sandbox.stripe.control import act
 from sandbox.stripe.errors import Document, StripeError
 from sandbox.stripe.state import Sandbox
@@ -28,10 +30,10 @@ def create_blueprint(sandbox: Sandbox) -> Blueprint:
     @blueprint.get("/")
     def overview() -> Response:
         with sandbox.store.transaction():
-            return _page(
+            return page(
                 "overview.html",
                 payments=_payments(sandbox),
-                deliveries=events.deliveries(sandbox.store)[:SHOWN],
+                deliveries=deliveries.listed(sandbox.store, sandbox.wording)[:SHOWN],
                 buttons=BUTTONS,
                 problem=request.args.get("problem", ""),
             )
@@ -47,7 +49,7 @@ def create_blueprint(sandbox: Sandbox) -> Blueprint:
     @blueprint.get("/authenticate/<client_secret>")
     def challenge(client_secret: str) -> Response:
         intent = _intent_of(sandbox, client_secret)
-        return _page("authenticate.html", back=_return_url(intent), intent=intent)
+        return page("authenticate.html", back=_return_url(intent), intent=intent)
 
     @blueprint.post("/authenticate/<client_secret>")
     def authenticate(client_secret: str) -> AnyResponse:
@@ -58,7 +60,7 @@ def create_blueprint(sandbox: Sandbox) -> Blueprint:
         if intent["status"] == "requires_action":
             intent = act(sandbox, "payment_intent", intent["id"], verb)
         if not back:
-            return _page("authenticate.html", back=None, intent=intent)
+            return page("authenticate.html", back=None, intent=intent)
         return redirect(_with_result(back, intent, passed=passed), 303)
 
     return blueprint
@@ -93,18 +95,3 @@ def _with_result(back: str, intent: Document, *, passed: bool) -> str:
         "redirect_status": "succeeded" if passed else "failed",
     }
     return back + ("&" if urlsplit(back).query else "?") + urlencode(result)
-
-
-def _page(template: str, *, back: str | None = None, **values: object) -> Response:
-    response = make_response(render_template(template, **values))
-    # A browser holds the redirect that follows a form against form-action, too.
-    target = urlsplit(back or "")
-    shop = f" {target.scheme}://{target.netloc}" if back else ""
-    response.headers["Content-Security-Policy"] = (
-        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
-        f"frame-ancestors 'none'; form-action 'self'{shop}"
-    )
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Referrer-Policy"] = "same-origin"
-    response.headers["Cache-Control"] = "no-store"
-    return response

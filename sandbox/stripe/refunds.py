@@ -2,7 +2,7 @@
 
 import time
 
-from sandbox.stripe.call import Call, configuration, random_id
+from sandbox.stripe.call import Call, random_id
 from sandbox.stripe.cards import card_of
 from sandbox.stripe.errors import Document, ParameterError, StripeError
 from sandbox.stripe.events import emit
@@ -93,7 +93,7 @@ def _destination(kind: str) -> Document:
 def _settle_later(call: Call, refund: Document) -> None:
     method = call.store.get("payment_method", refund["payment_method"])
     status = {"succeeds_later": "succeeded", "fails_later": "failed"}.get(card_of(method).refund)
-    seconds = configuration(call.store)["refund_seconds"]
+    seconds = call.store.configuration()["refund_seconds"]
     if status and seconds is not None:
         due = time.time() + float(seconds)
         timer = {"id": random_id("timer_"), "refund": refund["id"], "status": status, "due": due}

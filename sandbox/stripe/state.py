@@ -1,32 +1,23 @@
-"""All that one server shares between its requests."""
+"""All that the server shares between its requests."""
 
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from sandbox.provider.account import Account
+from sandbox.provider.keys import KeysInUse
+from sandbox.provider.store import Store
 from sandbox.stripe.call import Call, begin
-from sandbox.stripe.errors import Document
-from sandbox.stripe.faults import Faults
-from sandbox.stripe.idempotency import KeysInUse
-from sandbox.stripe.limits import Limits
-from sandbox.stripe.store import Store
-
-REMEMBERED_REQUESTS = 1000
+from sandbox.stripe.events import WORDING
+from sandbox.stripe.idempotency import in_use
 
 
-@dataclass(frozen=True)
-class Sandbox:
-    """One merchant's account: its state, its keys, its faults to come and its last requests."""
+@dataclass(frozen=True, kw_only=True)
+class Sandbox(Account):
+    """A merchant's account at Stripe."""
 
-    store: Store
-    base_url: str
     secret_key: str
     publishable_key: str
-    faults: Faults = field(default_factory=Faults)
-    keys_in_use: KeysInUse = field(default_factory=KeysInUse)
-    limits: Limits = field(default_factory=Limits)
-    requests: deque[Document] = field(default_factory=lambda: deque(maxlen=REMEMBERED_REQUESTS))
 
     @contextmanager
     def call(
@@ -35,3 +26,15 @@ class Sandbox:
         """Run one piece of work in a transaction of its own."""
         with self.store.transaction():
             yield begin(self.store, self.base_url, request_id, idempotency_key)
+
+
+def create_sandbox(store: Store, base_url: str, secret_key: str, publishable_key: str) -> Sandbox:
+    """Return the account whose state is in this store."""
+    return Sandbox(
+        store=store,
+        base_url=base_url,
+        wording=WORDING,
+        keys_in_use=KeysInUse(in_use),
+        secret_key=secret_key,
+        publishable_key=publishable_key,
+    )

@@ -3,9 +3,9 @@
 import json
 import re
 
-from sandbox.stripe.call import Call, configuration
+from sandbox.provider.store import NEWEST
+from sandbox.stripe.call import Call
 from sandbox.stripe.errors import Document, ParameterError, StripeError
-from sandbox.stripe.store import NEWEST
 
 EXPANDABLE = {
     "charge": {"payment_intent": "payment_intent"},
@@ -93,7 +93,7 @@ def _bounds(created: Document) -> tuple[int, int]:
 def search(call: Call, params: Document) -> Document:
     """Return the intents that a query finds; new ones are found only after the search lag."""
     clauses, every = _clauses(params.get("query") or "")
-    lag = configuration(call.store)["search_lag_seconds"]
+    lag = call.store.configuration()["search_lag_seconds"]
     limit, skip = params.get("limit", 10), params.get("page", 0)
     wanted = all if every else any
     candidates = call.store.newest(

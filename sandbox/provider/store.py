@@ -3,11 +3,13 @@
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from sandbox.stripe.errors import Document, missing
+from sandbox.provider.refusal import Document, Refusal
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS document (
@@ -26,6 +28,8 @@ CREATE TABLE IF NOT EXISTS answer (
     status INTEGER NOT NULL, body TEXT NOT NULL
 );
 """
+Missing = Callable[[str, str, str], Refusal]
+"""How a provider says that it has no document of this kind and id, which a parameter named."""
 NEWEST = 2**62
 NEWEST_FIRST = """
 SELECT body FROM document
@@ -38,13 +42,15 @@ WHERE kind = :kind AND seq > :after AND seq < :before
                        IN (SELECT value FROM json_each(field.value)), 0))
 ORDER BY seq DESC LIMIT :limit
 """
+_CONFIGURATION = "configuration"
 OLDEST_FIRST = NEWEST_FIRST.replace("DESC", "ASC")
 
 
 class Store:
     """All state of the sandbox; in memory, or in a file that outlives `kill -9`."""
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None, *, defaults: Document, missing: Missing) -> None:
+        self._defaults, self._missing = {"id": _CONFIGURATION} | defaults, missing
         self._lock = threading.Lock()
         self.changed = threading.Event()
         self._db = sqlite3.connect(
@@ -84,6 +90,25 @@ class Store:
         finally:
             self._db.execute("RELEASE changes")
 
+    def configuration(self) -> Document:
+        """What the command line and the control surface have set, or the defaults."""
+        return self._defaults | (self.find(_CONFIGURATION, _CONFIGURATION) or {})
+
+    def configure(self, **changes: object) -> Document:
+        """Change some of the configuration and return all of it."""
+        if self.find(_CONFIGURATION, _CONFIGURATION) is None:
+            self.add(_CONFIGURATION, self._defaults)
+        return self.save(self.configuration() | changes)
+
+    def default(self, name: str) -> Any:
+        """What a setting is unless somebody sets it."""
+        return self._defaults[name]
+
+    @property
+    def present(self) -> int:
+        """The provider's time in whole seconds, which the control surface can move."""
+        return int(time.time()) + int(self.configuration()["clock_offset"])
+
     def rows(self, sql: str, **values: object) -> list[tuple[object, ...]]:
         """Every row that one statement yields."""
         return self._db.execute(sql, values).fetchall()
@@ -114,10 +139,10 @@ class Store:
         return json.loads(row[0]) if row else None
 
     def get(self, kind: str, document_id: str, param: str = "id") -> Document:
-        """Return the document of this kind and id, or raise Stripe's resource_missing."""
+        """Return the document of this kind and id, or raise the provider's refusal."""
         document = self.find(kind, document_id)
         if document is None:
-            raise missing(kind, document_id, param)
+            raise self._missing(kind, document_id, param)
         return document
 
     def position(self, kind: str, document_id: str, param: str) -> int:

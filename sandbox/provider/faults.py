@@ -4,14 +4,12 @@ import math
 import threading
 import time
 from dataclasses import dataclass, replace
-from http import HTTPStatus
 from typing import Literal
 
-from sandbox.stripe.errors import Document, StripeError
+from sandbox.provider.refusal import Document
 
 Kind = Literal["delay", "fail_before", "fail_after", "accept_then_cut", "cut"]
 KINDS = ("delay", "fail_before", "fail_after", "accept_then_cut", "cut")
-CODES = {429: "rate_limit", 409: "idempotency_key_in_use", 402: "card_declined"}
 
 
 @dataclass(frozen=True)
@@ -29,21 +27,6 @@ class Fault:
     seconds: float = 0.0
     times: int | None = 1
     lasts_seconds: float | None = None
-
-    @property
-    def is_saved(self) -> bool:
-        """Whether Stripe would repeat this answer: a 5xx after the work had begun."""
-        return self.fault == "fail_after" and self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-
-    def error(self) -> StripeError:
-        """Return the error that the caller is told."""
-        kinds = {402: "card_error", 409: "invalid_request_error", 429: "invalid_request_error"}
-        return StripeError(
-            "The sandbox was told to fail here.",
-            status=self.status,
-            kind=kinds.get(self.status, "api_error"),
-            code=self.code or CODES.get(self.status),
-        )
 
 
 class Faults:

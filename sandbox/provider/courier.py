@@ -1,7 +1,5 @@
 """Delivers events to the webhook endpoint: signed, in parallel, again and again until a 2xx."""
 
-import hashlib
-import hmac
 import json
 import queue
 import threading
@@ -10,10 +8,8 @@ from collections.abc import Callable
 
 import requests
 
-from sandbox.stripe import events
-from sandbox.stripe.call import configuration
-from sandbox.stripe.errors import Document
-from sandbox.stripe.store import Store
+from sandbox.provider.account import Account
+from sandbox.provider.refusal import Document
 
 THREADS = 16
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 30.0
@@ -23,34 +19,22 @@ SUCCESS = 2  # as in 2xx
 KEPT_ATTEMPTS, KEPT_BODY = 20, 500
 
 
-def signature(secret: str, payload: bytes) -> str:
-    """Return the `Stripe-Signature` of a payload that is sent now."""
-    sent_at = int(time.time())
-    signed = hmac.new(secret.encode(), b"%d." % sent_at + payload, hashlib.sha256)
-    return f"t={sent_at},v1={signed.hexdigest()}"
-
-
-def send(store: Store, event_id: str) -> Document:
+def send(account: Account, event_id: str) -> Document:
     """Post one event once and return the endpoint's answer; status 0 when there was none."""
+    store = account.store
     with store.transaction():
-        event, settings = events.find(store, event_id), configuration(store)
-    if event is None or settings["webhook_url"] is None:
+        event, url = account.wording.find(store, event_id), store.configuration()["webhook_url"]
+    if event is None or url is None:
         return {"status": 0, "body": "nothing to send, or nowhere to send it"}
     payload = json.dumps(event, indent=2, ensure_ascii=False).encode()
-    headers = {
-        "Content-Type": "application/json; charset=utf-8",
-        "Stripe-Signature": signature(settings["webhook_secret"], payload),
-        "User-Agent": "Stripe/1.0 (sandbox)",
-    }
+    with store.transaction():
+        signature = account.wording.sign(store, payload)
+    headers = {"Content-Type": "application/json; charset=utf-8", **signature}
     try:
         with requests.Session() as session:
             session.trust_env = False
             answer = session.post(
-                settings["webhook_url"],
-                data=payload,
-                headers=headers,
-                timeout=TIMEOUT_SECONDS,
-                allow_redirects=False,
+                url, data=payload, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False
             )
     except requests.RequestException as error:
         return {"status": 0, "body": type(error).__name__}
@@ -60,8 +44,8 @@ def send(store: Store, event_id: str) -> Document:
 class Courier:
     """Sends whatever delivery is due, from threads that end with the process."""
 
-    def __init__(self, store: Store, settle: Callable[[], None]) -> None:
-        self._store, self._settle = store, settle
+    def __init__(self, account: Account, settle: Callable[[], None]) -> None:
+        self._account, self._store, self._settle = account, account.store, settle
         self._due: queue.SimpleQueue[tuple[int, str]] = queue.SimpleQueue()
 
     def start(self) -> None:
@@ -93,7 +77,7 @@ class Courier:
     def _deliver(self) -> None:
         while True:
             number, event_id = self._due.get()
-            self._record(number, event_id, send(self._store, event_id))
+            self._record(number, event_id, send(self._account, event_id))
 
     def _record(self, number: int, event_id: str, answer: Document) -> None:
         taken = answer["status"] // 100 == SUCCESS
@@ -111,7 +95,7 @@ class Courier:
                     id=number,
                 )
                 if taken:
-                    events.delivered(self._store, event_id)
+                    self._account.wording.delivered(self._store, event_id)
 
 
 def wait_after(attempts: int) -> float:
