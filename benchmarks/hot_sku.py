@@ -101,8 +101,9 @@ def _report(rounds: Sequence[dict[str, float]]) -> None:
 def _buy(number: int, processes: int, threads: int) -> None:
     """Hold as told, line by line, and say how often it was done."""
     from models import stock  # noqa: PLC0415 - after the environment is set
-    from models.placing import NewLine, NewOrder, place  # noqa: PLC0415
+    from models.placing import place  # noqa: PLC0415
     from models.session import transaction  # noqa: PLC0415
+    from models.storing import NewLine, NewOrder  # noqa: PLC0415
     from web import create_app  # noqa: PLC0415
 
     app, order_ids = create_app(), count(number + 1, processes)

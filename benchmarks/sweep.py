@@ -143,8 +143,9 @@ def _placed(items: int, seconds: float) -> Placed:
 
 def _buy(items: int, seconds: float) -> None:
     """Place orders for so long, and print what was measured."""
-    from models.placing import NewLine, NewOrder, place  # noqa: PLC0415 - settings come first
+    from models.placing import place  # noqa: PLC0415 - settings come first
     from models.session import transaction  # noqa: PLC0415
+    from models.storing import NewLine, NewOrder  # noqa: PLC0415 - settings come first
     from web import create_app  # noqa: PLC0415
 
     app = create_app()

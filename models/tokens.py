@@ -14,7 +14,9 @@ _PREFIX = "ord_"
 
 def new_order_number() -> str:
     """An order number nobody can guess: 60 random bits, as in `7K2M-Q9XW-4TRB`."""
-    return "-".join("".join(secrets.choice(_ALPHABET) for _ in range(4)) for _ in range(3))
+    bits = secrets.randbits(60)
+    letters = "".join(_ALPHABET[bits >> shift & 31] for shift in range(0, 60, 5))
+    return f"{letters[:4]}-{letters[4:8]}-{letters[8:]}"
 
 
 def order_token(order_id: int, version: int) -> str:

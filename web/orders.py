@@ -26,9 +26,9 @@ from models import (
 from models.order_desk import Filter
 from models.orders import Order
 from models.payment import Payment
-from models.placing import NewLine, NewOrder, Placed
 from models.refund import Refund
 from models.session import transaction
+from models.storing import NewLine, NewOrder, Placed
 from models.tokens import guest_hash
 from web import callers, charging, limits, piece_lock, refunds, rendering
 from web.api import Blueprint
@@ -85,10 +85,10 @@ def create(body: dict[str, Any]) -> tuple[Response, int, Mapping[str, str]]:
             answer = shown(session, load(session, earlier.order_id), caller, with_token=True)
         else:
             with _refusals(session, new.currency):
-                order, timeline = _place(session, new, caller, locks)
+                order = _place(session, new, caller, locks)
             claim.remember(session, status=201, order_id=order.id)
             answer = rendering.order(
-                order, timeline=timeline, for_staff=caller.is_staff, with_token=True
+                order, timeline=order.timeline, for_staff=caller.is_staff, with_token=True
             )
     bind_contextvars(order_id=answer["id"])
     # The hottest answer: rendered already, it is not dumped by its schema once more.

@@ -11,6 +11,7 @@ from models.orders import Address, Order, OrderItem
 from models.payment import Payment
 from models.refund import Refund
 from models.stock import StockItem
+from models.storing import Placed, PlacedAddress, PlacedEntry, PlacedLine
 from models.tokens import order_token
 
 _SHIPMENT = ("carrier", "tracking_number", "tracking_url", "shipped_at", "delivered_at")
@@ -18,9 +19,9 @@ _ADDRESS = ("name", "line1", "line2", "city", "region", "postal_code", "country"
 
 
 def order(
-    row: Order,
+    row: Order | Placed,
     payments: Sequence[Payment] = (),
-    timeline: Sequence[JournalEntry] = (),
+    timeline: Sequence[JournalEntry | PlacedEntry] = (),
     *,
     refunds: Sequence[Mapping[str, Any]] = (),
     disputes: Sequence[Dispute] = (),
@@ -40,7 +41,7 @@ def order(
     }
 
 
-def order_summary(row: Order) -> dict[str, Any]:
+def order_summary(row: Order | Placed) -> dict[str, Any]:
     """An order without what happened to it."""
     addresses = {address.kind: _address(address) for address in row.addresses}
     return {
@@ -149,11 +150,11 @@ def _shipment(row: Shipment) -> dict[str, Any]:
     return {name: getattr(row, name) for name in _SHIPMENT}
 
 
-def _address(row: Address) -> dict[str, Any]:
+def _address(row: Address | PlacedAddress) -> dict[str, Any]:
     return {name: getattr(row, name) for name in _ADDRESS}
 
 
-def _line(row: OrderItem, currency: str) -> dict[str, Any]:
+def _line(row: OrderItem | PlacedLine, currency: str) -> dict[str, Any]:
     return {
         "product_title": row.product_title,
         "product_sku": row.product_sku,
@@ -176,18 +177,18 @@ def _payment_of_order(row: Payment) -> dict[str, Any]:
     }
 
 
-def _told(timeline: Sequence[JournalEntry]) -> list[dict[str, Any]]:
+def _told(timeline: Sequence[JournalEntry | PlacedEntry]) -> list[dict[str, Any]]:
     """What an owner is told: neither of disputes, nor who of staff did what for which reason."""
     return [_entry(entry) | _unsaid(entry) for entry in timeline if entry.subject != "dispute"]
 
 
-def _unsaid(entry: JournalEntry) -> dict[str, Any]:
+def _unsaid(entry: JournalEntry | PlacedEntry) -> dict[str, Any]:
     is_staff = entry.who.partition(":")[0] in ("staff", "cli")
     silence = {"why": None} if is_staff or entry.subject == "refund" else {}
     return {**silence, **({"who": "staff"} if is_staff else {})}
 
 
-def _entry(row: JournalEntry) -> dict[str, Any]:
+def _entry(row: JournalEntry | PlacedEntry) -> dict[str, Any]:
     return {
         "at": row.at,
         "what": row.what,

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 
 from models import placing, stock
-from models.placing import NewLine, NewOrder
+from models.storing import NewLine, NewOrder
 from tests import shop
 from tests.contention import storm
 from tests.contention.processes import Gated, gated

@@ -7,7 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from models import placing
-from models.placing import NewLine, NewOrder
+from models.storing import NewLine, NewOrder
 from models.tokens import order_token
 from tasks.base import drain
 from tests import shop
@@ -85,7 +85,7 @@ def test_a_payment_of_what_this_provider_does_not_charge_is_not_started(
         addresses={"shipping": shop.ADDRESS},
     )
     with shop.database() as session:
-        order_id = placing.place(session, new, chargeable=range(10**6), who="test").order.id
+        order_id = placing.place(session, new, chargeable=range(10**6), who="test").id
     known = {"id": order_id, "token": order_token(order_id, 1)}
 
     answer = shop.start(client, known)

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 
 from models import placing, stock
-from models.placing import NewLine, NewOrder
+from models.storing import NewLine, NewOrder
 from tests import shop
 from tests.web.tiny import problem
 

@@ -1,0 +1,193 @@
+"""One statement stores a whole order; what it has stored is known without being read back."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy.orm import Session
+
+import settings
+from models.for_sale import ForSale
+from models.session import now
+from models.statement import Statement
+from models.tokens import new_order_number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewLine:
+    sku: str
+    unit_price_minor: int
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewOrder:
+    """What a buyer asks for; `addresses` by kind, `shipping` and perhaps `billing`."""
+
+    email: str
+    currency: str
+    lines: Sequence[NewLine]
+    addresses: Mapping[str, Mapping[str, Any]]
+    user_id: int | None = None
+    guest_hash: bytes | None = None
+    client_hash: bytes | None = None
+
+
+class PlacedLine(NamedTuple):
+    """A line as an `OrderItem` has it."""
+
+    item_id: int
+    product_title: str
+    product_sku: str
+    product_status: str
+    unit_price_minor: int
+    quantity: int
+
+
+class PlacedAddress(NamedTuple):
+    """An address as an `Address` has it."""
+
+    kind: str
+    name: str | None
+    line1: str
+    line2: str | None
+    city: str
+    region: str | None
+    postal_code: str
+    country: str
+    phone: str | None
+
+
+class PlacedEntry(NamedTuple):
+    """The first line of the order's journal, as a `JournalEntry` has it."""
+
+    who: str
+    at: datetime
+    subject: str = "orders"
+    what: str = "order.placed"
+    from_state: str | None = None
+    to_state: str | None = "pending"
+    why: str = "placed"
+
+
+class Placed(NamedTuple):
+    """An order as an `Order` has it that nothing has happened to yet."""
+
+    id: int
+    order_number: str
+    email: str
+    currency: str
+    total_minor: int
+    created_at: datetime
+    expires_at: datetime
+    lines: Sequence[PlacedLine]
+    addresses: Sequence[PlacedAddress]
+    timeline: Sequence[PlacedEntry]
+    token_version: int = 1
+    status: str = "pending"
+    state: str = "pending"
+    closing: str | None = None
+    fulfilment: str = "none"
+    stock_shortage: bool = False
+    needs_review: bool = False
+    disputed: bool = False
+    refunded_minor: int = 0
+    paid_at: datetime | None = None
+
+
+_NUMBERS = {"item_id", "unit_price_minor", "quantity"}
+_LINE = {name: "bigint" if name in _NUMBERS else "text" for name in PlacedLine._fields}
+_ADDRESS = PlacedAddress._fields
+_LINES = ", ".join(f"%({column})s::{kind}[]" for column, kind in _LINE.items())
+_ADDRESSES = ", ".join(f"%({column})s::text[]" for column in _ADDRESS)
+# Only the clock and names of columns are interpolated, never a value (S608).
+_STORE = Statement(f"""
+WITH placed AS (
+    INSERT INTO orders (
+        order_number, user_id, email, guest_hash, client_hash, token_version, currency,
+        total_minor, state, fulfilment, stock_shortage, needs_review, disputed, is_extended,
+        expires_at, created_at)
+    SELECT %(order_number)s, %(user_id)s::bigint, %(email)s, %(guest_hash)s::bytea,
+        %(client_hash)s::bytea, 1, %(currency)s, %(total_minor)s, 'pending', 'none', false, false,
+        false, false, at + %(time_to_pay)s, at
+    FROM (SELECT {now()}) AS clock (at)
+    RETURNING id, created_at, expires_at
+), lined AS (
+    INSERT INTO order_item (order_id, {", ".join(_LINE)})
+    SELECT id, {", ".join(_LINE)}
+    FROM placed, unnest({_LINES}) WITH ORDINALITY AS line ({", ".join(_LINE)}, position)
+    ORDER BY position
+), addressed AS (
+    INSERT INTO address (order_id, {", ".join(_ADDRESS)})
+    SELECT id, {", ".join(_ADDRESS)}
+    FROM placed, unnest({_ADDRESSES}) WITH ORDINALITY AS given ({", ".join(_ADDRESS)}, position)
+    ORDER BY position
+), noted AS (
+    INSERT INTO journal (order_id, subject, subject_id, what, to_state, who, why, at)
+    SELECT id, 'orders', id, 'order.placed', 'pending', %(who)s, 'placed', created_at FROM placed
+)
+SELECT id, created_at, expires_at FROM placed
+""")  # noqa: S608
+
+
+def store(
+    session: Session,
+    new: NewOrder,
+    items: Mapping[str, ForSale],
+    *,
+    total_minor: int,
+    who: str,
+) -> Placed:
+    """Write the order, its lines, its addresses and its first line of the journal.
+
+    `items` are those of all its SKUs, at whose prices it comes to `total_minor`.
+    """
+    lines = [_line(line, items[line.sku]) for line in new.lines]
+    addresses = [
+        PlacedAddress._make((kind, *map(given.get, _ADDRESS[1:])))
+        for kind, given in new.addresses.items()
+    ]
+    number = new_order_number()
+    values = {
+        "order_number": number,
+        "user_id": new.user_id,
+        "email": new.email,
+        "guest_hash": new.guest_hash,
+        "client_hash": new.client_hash,
+        "currency": new.currency,
+        "total_minor": total_minor,
+        "who": who,
+        "time_to_pay": timedelta(seconds=settings.current().reservation_ttl_seconds),
+        **_columns(_LINE, lines),
+        **_columns(_ADDRESS, addresses),
+    }
+    order_id, created_at, expires_at = _STORE.row(session, values) or ()
+    return Placed(
+        id=order_id,
+        order_number=number,
+        email=new.email,
+        currency=new.currency,
+        total_minor=total_minor,
+        created_at=created_at,
+        expires_at=expires_at,
+        lines=lines,
+        addresses=addresses,
+        timeline=[PlacedEntry(who, created_at)],
+    )
+
+
+def _line(line: NewLine, item: ForSale) -> PlacedLine:
+    return PlacedLine(
+        item_id=item.id,
+        product_title=item.title,
+        product_sku=item.sku,
+        product_status=item.status,
+        unit_price_minor=line.unit_price_minor,
+        quantity=line.quantity,
+    )
+
+
+def _columns(names: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> dict[str, list[Any]]:
+    """Rows turned into one list for each column, of which no table has none."""
+    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
