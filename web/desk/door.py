@@ -44,6 +44,20 @@ def log_out() -> AnyResponse:
     return redirect(url_for("desk.front"), 303)
 
 
+@blueprint.get("/desk/")
+@allows("viewer")
+def desk() -> AnyResponse:
+    """The page that most work begins with."""
+    return redirect(url_for("desk.orders_list"))
+
+
+@blueprint.get("/desk/<path:unknown>")
+@allows("viewer")
+def nowhere(unknown: str) -> AnyResponse:
+    """What a wrong address leads to: a page of the desk that says so."""
+    raise Problem(404, "not_found", f"The desk has no page {unknown}.")
+
+
 @blueprint.get("/assets/<path:file>")
 @allows("everyone")
 def asset(file: str) -> Response:

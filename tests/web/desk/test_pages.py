@@ -179,6 +179,23 @@ def test_what_goes_wrong_is_a_page_not_a_problem_in_json(clerk: Desk) -> None:
     assert "not_found" in page
 
 
+@pytest.mark.parametrize("address", ["nowhere/", "orders/abc/", "orders/1/ship/", "<b>/"])
+def test_a_wrong_address_leads_to_a_page_that_says_so(
+    app: Flask, clerk: Desk, address: str
+) -> None:
+    page = clerk.page(address, 404)
+    assert page.startswith("<!doctype html>")
+    assert "To the orders" in page
+    assert "<b>" not in page
+    assert 'name="password"' in Desk(app.test_client(), "nobody").page(address, 401)
+
+
+def test_an_address_of_the_desk_without_its_slash_or_page_is_led_on(clerk: Desk) -> None:
+    for path in ("/staff/desk", "/staff/desk/", "/staff/desk/orders", "/staff/desk/orders/"):
+        page = clerk.browser.get(path, follow_redirects=True)
+        assert (page.status_code, "Orders · Staff desk" in page.text) == (200, True), path
+
+
 # --- the list ---
 
 
