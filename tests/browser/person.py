@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -24,7 +24,7 @@ BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 
 _SECONDS = 20
-_BUTTONS = "//*[self::button or self::a][contains(normalize-space(.), {words})]"
+_BUTTONS = "//*[self::button or self::a or self::summary][contains(normalize-space(.), {words})]"
 _MOVING = (StaleElementReferenceException, ElementClickInterceptedException)
 _NAMED = ("button", "link", "textbox", "combobox", "radio", "heading", "navigation")
 _SAID_NO = ("402", "409")  # what buyers are told, which browsers write to the console
@@ -64,21 +64,39 @@ class Person:
         return int(self.driver.execute_script(script))
 
     def fills(self, name: str, text: str) -> Self:
-        self._wait(lambda driver: driver.find_elements(By.NAME, name), name)
-        self.driver.find_element(By.NAME, name).send_keys(text)
+        """Write into the field of this name that can be seen, instead of what it held."""
+
+        def fill(driver: Chrome) -> bool:
+            seen = [each for each in driver.find_elements(By.NAME, name) if _is_usable(each)]
+            if seen:
+                seen[0].clear()
+                seen[0].send_keys(text)
+            return bool(seen)
+
+        self._wait(fill, f"{name!r} to fill")
         return self
 
     def tabs_to(self, words: str) -> Self:
         """Go by the tabulator to what bears these words, and press it."""
-
-        def reach(driver: Chrome) -> bool:
-            ActionChains(driver).send_keys(Keys.TAB).perform()
-            return words in driver.switch_to.active_element.text
-
         self._wait(lambda _: words in self._text("body"), f"{words!r} to reach")
-        self._wait(reach, f"{words!r} by tabulator")
-        ActionChains(self.driver).send_keys(Keys.ENTER).perform()
+        self._tabs(lambda element: words in element.text, words)
+        return self.presses_keys(Keys.ENTER)
+
+    def tabs_into(self, name: str, text: str) -> Self:
+        """Go by the tabulator to the field of this name, and write into it."""
+        self._tabs(lambda element: element.get_attribute("name") == name, name)
+        return self.presses_keys(text)
+
+    def presses_keys(self, keys: str) -> Self:
+        ActionChains(self.driver).send_keys(keys).perform()
         return self
+
+    def _tabs(self, is_there: Callable[[WebElement], bool], what: str) -> None:
+        def reach(driver: Chrome) -> bool:
+            self.presses_keys(Keys.TAB)
+            return is_there(driver.switch_to.active_element)
+
+        self._wait(reach, f"{what!r} by tabulator")
 
     def nameless(self) -> list[str]:
         """What can be used or seen and has no name in the tree that screen readers are given."""
