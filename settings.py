@@ -125,6 +125,7 @@ class Settings:
 
     max_body_bytes: int = _number(65_536, 1)
     web_threads: int = _number(16, 1)
+    longest_queue_seconds: float = _number(0.5, 0.0)
     worker_threads: int = _number(8, 1)
     trusted_proxies: int = _number(0, 0)
     limit_orders_per_minute: int = _number(120, 0)

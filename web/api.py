@@ -101,7 +101,7 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
     def allows(self, who: Who, scope: str | None = None) -> Decorator:
         """Say who may call the view, and which scope their API key needs for it."""
         access = admission.access(who, scope)
-        document = self.problems(*access.problems)
+        document = self.problems(*access.problems, *(() if self.name == "health" else ("busy",)))
         secure = self.doc(security=access.security)
 
         def declare(view: View) -> View:

@@ -85,7 +85,7 @@ class SignedOut(Schema):
 @blueprint.limited(lambda chosen: chosen.limit_sign_ups_per_minute)
 @blueprint.arguments(SignUp())
 @blueprint.response(202, SignedUp())
-@blueprint.problems("invalid_email", "weak_password", "unauthorized_origin", "busy")
+@blueprint.problems("invalid_email", "weak_password", "unauthorized_origin")
 def sign_up(body: dict[str, str]) -> dict[str, bool]:
     """Open an account for a customer, to sign in with.
 
@@ -101,7 +101,7 @@ def sign_up(body: dict[str, str]) -> dict[str, bool]:
 @blueprint.allows("everyone")
 @blueprint.arguments(LogIn())
 @blueprint.response(200, Account())
-@blueprint.problems("invalid_credentials", "too_many_requests", "unauthorized_origin", "busy")
+@blueprint.problems("invalid_credentials", "too_many_requests", "unauthorized_origin")
 def log_in(body: dict[str, str]) -> user.User:
     """Sign in; the answer sets a session cookie, new for every sign-in.
 
@@ -142,7 +142,7 @@ def me() -> user.User | None:
 @blueprint.arguments(ChangePassword())
 @blueprint.response(200, Account())
 @blueprint.problems(
-    "weak_password", "invalid_credentials", "too_many_requests", "unauthorized_origin", "busy"
+    "weak_password", "invalid_credentials", "too_many_requests", "unauthorized_origin"
 )
 def change_password(body: dict[str, str]) -> user.User:
     """Change the password; all other sessions of the account end."""

@@ -59,7 +59,6 @@ def index(query: dict[str, Any]) -> dict[str, Any]:
     *_KEY_PROBLEMS,
     "sku_taken",
     "unauthorized_origin",
-    "busy",
 )
 def create(body: dict[str, Any]) -> Answer:
     """Add an item to the catalogue."""
@@ -82,7 +81,7 @@ def show(sku: str) -> dict[str, Any]:
 @blueprint.allows("manager", "catalog:write")
 @blueprint.arguments(ITEM_CHANGE)
 @blueprint.response(200, CATALOG_STOCK)
-@blueprint.problems("not_found", "invalid_price", "unauthorized_origin", "busy")
+@blueprint.problems("not_found", "invalid_price", "unauthorized_origin")
 def change(body: dict[str, Any], sku: str) -> dict[str, Any]:
     """Give the item another title or price; orders that are placed keep theirs."""
     return _act(sku, lambda session, who: alter(session, sku, body, who))
@@ -100,7 +99,6 @@ def change(body: dict[str, Any], sku: str) -> dict[str, Any]:
     *_KEY_PROBLEMS,
     "impossible_stock",
     "unauthorized_origin",
-    "busy",
 )
 def adjust(body: dict[str, Any], sku: str) -> Answer:
     """Book pieces that have come or are gone, or all that were counted."""
@@ -114,7 +112,7 @@ def adjust(body: dict[str, Any], sku: str) -> Answer:
 @blueprint.allows("manager", "catalog:write")
 @blueprint.arguments(WHY)
 @blueprint.response(200, CATALOG_STOCK)
-@blueprint.problems("not_found", "unauthorized_origin", "busy")
+@blueprint.problems("not_found", "unauthorized_origin")
 def archive(body: dict[str, Any], sku: str) -> dict[str, Any]:
     """Sell the item no more; what unpaid orders hold of it stays theirs."""
     return _act(sku, lambda session, who: catalogue.archive(session, sku, **body, who=who))
@@ -124,7 +122,7 @@ def archive(body: dict[str, Any], sku: str) -> dict[str, Any]:
 @blueprint.allows("manager", "catalog:write")
 @blueprint.arguments(WHY)
 @blueprint.response(200, CATALOG_STOCK)
-@blueprint.problems("not_found", "unauthorized_origin", "busy")
+@blueprint.problems("not_found", "unauthorized_origin")
 def unarchive(body: dict[str, Any], sku: str) -> dict[str, Any]:
     """Sell the item again."""
     return _act(sku, lambda session, who: catalogue.unarchive(session, sku, **body, who=who))

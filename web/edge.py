@@ -11,7 +11,7 @@ from flask.json.provider import JSONProvider
 from werkzeug.routing import IntegerConverter, Map
 
 import settings
-from web import access, headers
+from web import access, headers, shedding
 from web.api import API_CONFIG, Api
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -46,6 +46,7 @@ def install(app: Flask) -> Api:
     app.before_request(_identify)
     app.after_request(_tell_request_id)
     access.register(app)
+    shedding.register(app)
     headers.register(app, https_only=chosen.is_production)
     return Api(app)
 

@@ -43,7 +43,6 @@ blueprint = Blueprint(
     "idempotency_key_reused",
     "request_in_progress",
     "unauthorized_origin",
-    "busy",
 )
 def cancel(body: dict[str, Any], order_id: int) -> Answer:
     """Call the order off, if it is not paid.
@@ -82,7 +81,6 @@ def cancel(body: dict[str, Any], order_id: int) -> Answer:
     "order_stock_shortage",
     "order_needs_review",
     "unauthorized_origin",
-    "busy",
 )
 def ship(body: dict[str, Any], order_id: int) -> dict[str, Any]:
     """Say that the goods have left; the customer is told once.
@@ -96,7 +94,7 @@ def ship(body: dict[str, Any], order_id: int) -> dict[str, Any]:
 @blueprint.allows("clerk", "orders:write")
 @blueprint.arguments(EMPTY)
 @blueprint.response(200, ORDER)
-@blueprint.problems("not_found", "role_too_low", "not_shipped", "unauthorized_origin", "busy")
+@blueprint.problems("not_found", "role_too_low", "not_shipped", "unauthorized_origin")
 def deliver(_body: dict[str, Any], order_id: int) -> dict[str, Any]:
     """Say that the goods have arrived."""
     return _act(lambda session, who: fulfilment.deliver(session, order_id, who=who))
@@ -106,7 +104,7 @@ def deliver(_body: dict[str, Any], order_id: int) -> dict[str, Any]:
 @blueprint.allows("clerk", "orders:write")
 @blueprint.arguments(WHY)
 @blueprint.response(200, ORDER)
-@blueprint.problems("not_found", "role_too_low", "unauthorized_origin", "busy")
+@blueprint.problems("not_found", "role_too_low", "unauthorized_origin")
 def release_review(body: dict[str, Any], order_id: int) -> dict[str, Any]:
     """Say that a person has looked at the order and it may go on."""
     return _act(
@@ -118,7 +116,7 @@ def release_review(body: dict[str, Any], order_id: int) -> dict[str, Any]:
 @blueprint.allows("clerk", "orders:write")
 @blueprint.arguments(WHY)
 @blueprint.response(200, ORDER)
-@blueprint.problems("not_found", "out_of_stock", "unauthorized_origin", "busy")
+@blueprint.problems("not_found", "out_of_stock", "unauthorized_origin")
 def clear_shortage(body: dict[str, Any], order_id: int) -> dict[str, Any]:
     """Take the goods of a paid order that were missing from stock, now that they are there."""
     return _act(lambda session, who: clear_missing(session, order_id, who=who, why=body["why"]))

@@ -88,7 +88,7 @@ class KeyList(Schema):
 @blueprint.allows("in_person")
 @blueprint.arguments(NewKey())
 @blueprint.response(201, KeyMade())
-@blueprint.problems("scope_not_allowed", "too_many_keys", "unauthorized_origin", "busy")
+@blueprint.problems("scope_not_allowed", "too_many_keys", "unauthorized_origin")
 def create(body: dict[str, Any]) -> dict[str, Any]:
     """Make a key that acts as its maker. The answer alone shows it whole."""
     who = callers.present().name
@@ -115,7 +115,7 @@ def index() -> dict[str, Any]:
 @blueprint.route("/<int:key_id>/", methods=["DELETE"])
 @blueprint.allows("in_person")
 @blueprint.response(200, Key())
-@blueprint.problems("not_found", "unauthorized_origin", "busy")
+@blueprint.problems("not_found", "unauthorized_origin")
 def revoke(key_id: int) -> ApiKey:
     """Have a key open nothing from now on."""
     with transaction() as session:

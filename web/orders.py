@@ -70,7 +70,6 @@ blueprint = Blueprint("orders", __name__, url_prefix="/orders", description="Pla
     *charging.PROBLEMS,
     "too_many_open_orders",
     "unauthorized_origin",
-    "busy",
 )
 def create(body: dict[str, Any]) -> tuple[Response, int, Mapping[str, str]]:
     """Validate, price and store an order, and hold its stock.

@@ -53,7 +53,6 @@ blueprint = Blueprint("refunds", __name__, url_prefix="/orders", description="Gi
     "refund_too_large",
     "amount_too_fine",
     "restock_impossible",
-    "busy",
 )
 def create(body: dict[str, Any], payment_id: int) -> Answer:
     """Give back a part of the payment, or all that is left of it.

@@ -68,7 +68,7 @@ def show_job(job_id: int) -> dict[str, Any]:
 @blueprint.allows("clerk", "jobs:write")
 @blueprint.arguments(WHY)
 @blueprint.response(200, JOB)
-@blueprint.problems("not_found", "role_too_low", "unauthorized_origin", "job_not_retryable", "busy")
+@blueprint.problems("not_found", "role_too_low", "unauthorized_origin", "job_not_retryable")
 def retry_job(body: dict[str, str], job_id: int) -> job.Job:
     """Have a dead or cancelled job tried anew, from now on."""
     return _act(job_desk.retry, job_id, body["why"])
@@ -78,9 +78,7 @@ def retry_job(body: dict[str, str], job_id: int) -> job.Job:
 @blueprint.allows("clerk", "jobs:write")
 @blueprint.arguments(WHY)
 @blueprint.response(200, JOB)
-@blueprint.problems(
-    "not_found", "role_too_low", "unauthorized_origin", "job_not_cancellable", "busy"
-)
+@blueprint.problems("not_found", "role_too_low", "unauthorized_origin", "job_not_cancellable")
 def cancel_job(body: dict[str, str], job_id: int) -> job.Job:
     """Call off a job that waits or is dead; one that a worker holds is left alone."""
     return _act(job_desk.cancel, job_id, body["why"])

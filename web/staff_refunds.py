@@ -78,7 +78,7 @@ def list_disputes(query: Mapping[str, Any]) -> dict[str, Any]:
 @blueprint.arguments(RecordIn())
 @blueprint.response(202, Recording(), headers=_JOB_LOCATION)
 @blueprint.alt_response(200, schema=Recording())
-@blueprint.problems("not_found", "role_too_low", "unauthorized_origin", "busy")
+@blueprint.problems("not_found", "role_too_low", "unauthorized_origin")
 def record(body: dict[str, Any]) -> Answer:
     """Have a refund taken over that was made by hand at the provider.
 
@@ -105,7 +105,7 @@ def _recorded(session: Session, payment_id: int, provider_refund_id: str) -> Ans
 @blueprint.arguments(MarkRefundedIn())
 @blueprint.response(200, MarkedRefundedList())
 @blueprint.problems(
-    "items_empty", "too_many_items", "role_too_low", "not_found", "unauthorized_origin", "busy"
+    "items_empty", "too_many_items", "role_too_low", "not_found", "unauthorized_origin"
 )
 def mark_refunded(body: dict[str, Any]) -> dict[str, Any]:
     """Have all given back that the payments of these orders hold, each order by itself.

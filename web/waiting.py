@@ -18,13 +18,12 @@ from redis import RedisError
 
 import settings
 from tasks.doorbell import channel, redis_client
+from web.appointments import SOON, Appointments
 
-SOON = 1
 _BLIND_LOOKS = (0.0, 0.1, 0.3, 0.7, 1.5, 3.0, 6.0, 12.0, 30.0)
 _LOST_SIGNAL_LOOK = 1.0
 _RECONNECT_PAUSE = 1.0
 _APPOINTMENTS_A_SECOND = 5
-_LATEST = 30.0
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +37,7 @@ class WaitingRoom:
         self._lock = threading.Lock()
         self._listener: threading.Thread | None = None
         self._hears = threading.Event()
-        self._next_appointment = 0.0
+        self._appointments = Appointments(_APPOINTMENTS_A_SECOND)
 
     def wait(self, name: str, seconds: float, is_there: Callable[[], bool]) -> int:
         """Zero if `is_there` came true within `seconds`, else in how many to ask again.
@@ -50,20 +49,12 @@ class WaitingRoom:
         if seconds <= 0:
             return SOON
         if not self._seats.acquire(blocking=False):
-            return self._appointment()
+            return self._appointments.next()
         try:
             with self._woken_by(name) as woken:
                 return 0 if self._watch(woken, seconds, is_there) else SOON
         finally:
             self._seats.release()
-
-    def _appointment(self) -> int:
-        """In how many seconds to ask again, when not too many others do."""
-        with self._lock:
-            now = time.monotonic()
-            moment = max(now + SOON, self._next_appointment)
-            self._next_appointment = min(moment + 1 / _APPOINTMENTS_A_SECOND, now + _LATEST)
-        return round(moment - now)
 
     def _watch(self, woken: threading.Event, seconds: float, is_there: Callable[[], bool]) -> bool:
         deadline = time.monotonic() + seconds

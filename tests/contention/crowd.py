@@ -1,7 +1,11 @@
-"""Buyers who come in one rush, each on a connection of their own."""
+"""Buyers who come in one rush, each on a connection of their own.
+
+Whoever is turned away because the shop is busy comes back when told to, with the same key.
+"""
 
 import asyncio
 import json
+import re
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -11,6 +15,7 @@ from urllib.parse import urlsplit
 from tests.shop import order_body
 
 _PATIENCE_SECONDS = 60
+_BUSY = 503
 
 
 class Answer(NamedTuple):
@@ -19,11 +24,23 @@ class Answer(NamedTuple):
     body: Mapping[str, Any]
     seconds: float
     """From the first packet to the last byte."""
+    refusals: Sequence["Answer"] = ()
+    """What this buyer was told before, each time that the shop was busy."""
+
+    @property
+    def tries(self) -> Sequence["Answer"]:
+        return (*self.refusals, self)
 
     @property
     def code(self) -> str | None:
         """Which problem it is."""
         return self.body.get("code")
+
+    @property
+    def retry_after(self) -> int:
+        """In how many seconds to come back."""
+        (told,) = re.findall(r"^Retry-After: (\d+)", self.headers, re.MULTILINE)
+        return int(told)
 
 
 def rush(
@@ -32,21 +49,31 @@ def rush(
     *,
     within: float = 0.0,
     at_a_time: int | None = None,
+    is_patient: bool = True,
 ) -> list[Answer]:
     """Place each order, one every so often, so that the last is sent after `within` seconds.
 
     No more than so many `at_a_time` wait for their answers; the others come as these have gone.
     """
-    return asyncio.run(_rush(url, orders, within, asyncio.Semaphore(at_a_time or len(orders))))
+    door = asyncio.Semaphore(at_a_time or len(orders))
+    return asyncio.run(_rush(url, orders, within, door, is_patient))
 
 
 async def _rush(
-    url: str, orders: Sequence[Mapping[str, Any]], within: float, door: asyncio.Semaphore
+    url: str,
+    orders: Sequence[Mapping[str, Any]],
+    within: float,
+    door: asyncio.Semaphore,
+    is_patient: bool,
 ) -> list[Answer]:
     async def come(number: int, request: bytes) -> Answer:
         await asyncio.sleep(number * within / len(orders))
+        refusals: list[Answer] = []
         async with door:
-            return await _place(url, request)
+            while (answer := await _place(url, request)).status == _BUSY and is_patient:
+                refusals.append(answer)
+                await asyncio.sleep(answer.retry_after)
+        return answer._replace(refusals=refusals)
 
     requests = [_request(url, order) for order in orders]
     async with asyncio.timeout(_PATIENCE_SECONDS):

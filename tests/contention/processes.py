@@ -22,7 +22,7 @@ def serving(guard: str = "none", **changes: str) -> Iterator[str]:
     """Two web processes, perhaps without a guard; where they listen."""
     port = free_port()
     words = (
-        *("--no-control-socket", "--worker-class", "gthread", "--threads", "16"),
+        *("--no-control-socket", "--worker-class", "web.shedding.Worker", "--threads", "16"),
         *("--workers", str(_WEB_PROCESSES), "--bind", f"127.0.0.1:{port}"),
         *("--logger-class", "web.access.GunicornLogger", "web:create_app()"),
     )

@@ -43,10 +43,13 @@ def verdicts(answers: Sequence[Answer]) -> Counter[tuple[int, str | None]]:
 
 
 def figures(what: str, answers: Sequence[Answer]) -> str:
-    """How long the answers took."""
-    waits = sorted(answer.seconds for answer in answers)
+    """How long the answers took, those included that told a buyer to come back."""
+    tries = [each for answer in answers for each in answer.tries]
+    waits = sorted(answer.seconds for answer in tries)
     told = ", ".join(
         f"{times} {status} {code or ''}".strip()
         for (status, code), times in sorted(verdicts(answers).items(), key=str)
     )
-    return f"{what}: {told}; middle {waits[len(waits) // 2]:.3f} s, slowest {waits[-1]:.3f} s"
+    middle, slowest = waits[len(waits) // 2], waits[-1]
+    busy = len(tries) - len(answers)
+    return f"{what}: {told}, {busy} to come back; middle {middle:.3f} s, slowest {slowest:.3f} s"

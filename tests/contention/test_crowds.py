@@ -44,13 +44,33 @@ def test_a_crowd_gets_all_units_there_are_and_no_more(
 
     answers = _crowd(web, size.buyers, **how)
 
-    figures.append(storm.figures(f"{size.buyers} for {size.units}, {how or 'at once'}", answers))
+    said = " ".join(f"{name} {value}" for name, value in how.items()) or "at once"
+    figures.append(storm.figures(f"{size.buyers} for {size.units}, {said}", answers))
     losers = size.buyers - size.units
     assert storm.verdicts(answers) == {(201, None): size.units, SOLD_OUT: losers}
     told = [answer.body["available"] for answer in answers if answer.code == "out_of_stock"]
     assert all(left.keys() == {"PRINT"} and left["PRINT"] < size.units for left in told)
     assert storm.units() == [(size.units, size.units)]
     assert storm.broken() == []
+
+
+@pytest.mark.parametrize(("longest", "is_any_shed"), [("0.01", True), ("0", False)])
+@pytest.mark.usefixtures("app")
+def test_a_crowd_beyond_what_can_be_done_is_told_when_to_come_back(
+    size: Size, longest: str, is_any_shed: bool
+) -> None:
+    shop.make_item("PRINT", size.units)
+
+    with serving(LONGEST_QUEUE_SECONDS=longest) as url:
+        answers = _crowd(url, size.buyers)
+
+    refusals = [each.code for answer in answers for each in answer.refusals]
+    assert storm.verdicts(answers) == {
+        (201, None): size.units,
+        SOLD_OUT: size.buyers - size.units,
+    }
+    assert (set(refusals) == {"busy"}) is is_any_shed
+    assert storm.units() == [(size.units, size.units)]
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -112,7 +132,8 @@ def test_without_redis_and_judgement_the_piece_is_sold_to_several(
 def _baskets(url: str, count: int) -> list[Answer]:
     """Every other basket is packed the other way round."""
     basket = [shop.line(sku, 1) for sku in ("PRINT", "TSHIRT", "MUG")]
-    return rush(url, [{"items": basket[:: (-1) ** number]} for number in range(count)])
+    orders = [{"items": basket[:: (-1) ** number]} for number in range(count)]
+    return rush(url, orders, is_patient=False)
 
 
 def _stock_baskets(count: int) -> None:

@@ -270,7 +270,13 @@ logging.getLogger("somebody").info("still here")
 def test_gunicorn_speaks_as_everybody_does(tmp_path: Path) -> None:
     port = free_port()
     options = [
-        *("--no-control-socket", "--worker-class", "gthread", "--bind", f"127.0.0.1:{port}"),
+        *(
+            "--no-control-socket",
+            "--worker-class",
+            "web.shedding.Worker",
+            "--bind",
+            f"127.0.0.1:{port}",
+        ),
         *("--logger-class", "web.access.GunicornLogger"),
     ]
     with (tmp_path / "stderr").open("w+") as stderr:

@@ -16,6 +16,7 @@ from models.base import db
 from tasks.base import drain
 from tests import shop
 from web import waiting
+from web.appointments import SOON
 from web.waiting import WaitingRoom
 
 HOURS = 3600.0
@@ -98,7 +99,7 @@ def test_what_is_there_is_not_waited_for(room: WaitingRoom) -> None:
 
 @pytest.mark.parametrize("seconds", [0, 0.05])
 def test_patience_ends(room: WaitingRoom, seconds: float) -> None:
-    assert room.wait("thing:1", seconds, lambda: False) == waiting.SOON
+    assert room.wait("thing:1", seconds, lambda: False) == SOON
     assert room._waiters == {}
 
 
