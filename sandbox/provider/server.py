@@ -16,7 +16,7 @@ from sandbox.provider.refusal import Refusal
 
 BACKLOG = 512
 LOCAL_NAMES = ("127.0.0.1", "localhost")
-STATIC = Path(__file__).parent / "static"
+HERE = Path(__file__).parent
 
 
 class Handler(WSGIRequestHandler):
@@ -30,7 +30,8 @@ class Handler(WSGIRequestHandler):
 
 def create_app(package: str, blueprints: Sequence[Blueprint], api: tuple[str, ...]) -> Flask:
     """Return the application of these blueprints; other sites may call what is below `api`."""
-    app = Flask(package, static_folder=str(STATIC))
+    app = Flask(package, static_folder=str(HERE / "static"))
+    app.register_blueprint(Blueprint("shared", __name__, template_folder=str(HERE / "templates")))
     for blueprint in blueprints:
         app.register_blueprint(blueprint)
     app.before_request(lambda: _refuse_strangers(api))

@@ -77,7 +77,9 @@ class Store:
                 self.changed.set()
 
     @contextmanager
-    def undone_by(self, error: type[Exception], *, but: type[Exception]) -> Iterator[None]:
+    def undone_by(
+        self, error: type[Exception], *, but: type[Exception] | tuple[()] = ()
+    ) -> Iterator[None]:
         """Undo the changes made inside if they end in this error, unless it is the other one."""
         self._db.execute("SAVEPOINT changes")
         try:

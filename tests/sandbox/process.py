@@ -1,9 +1,9 @@
-"""The Stripe sandbox as a process of its own, and an endpoint for its webhooks."""
+"""The provider sandboxes as processes of their own, and an endpoint for their webhooks."""
 
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
@@ -15,37 +15,25 @@ ROOT = Path(__file__).parents[2]
 API_VERSION = "2026-10-28.endive"
 
 
-class StripeProcess:
-    """`python -m sandbox.stripe` on a free port, from `start` (or `with`) to `stop` or `kill`."""
+class SandboxProcess:
+    """`python -m sandbox.<name>` on a free port, from `start` (or `with`) to `stop` or `kill`."""
 
-    secret_key = "sk_test_51Sandbox"
-    publishable_key = "pk_test_51Sandbox"
-
-    def __init__(
-        self,
-        *,
-        webhook_url: str | None = None,
-        webhook_secret: str = "whsec_of_the_tests",
-        state: Path | None = None,
-    ) -> None:
-        self.webhook_secret = webhook_secret
+    def __init__(self, name: str, **options: object) -> None:
         self.url = ""
-        self._webhook_url, self._state, self._port = webhook_url, state, "0"
+        self._name, self._options, self._port = name, options, "0"
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> Self:
         """Start, on the former port after a stop, and return when it answers."""
-        options = {
-            "--port": self._port,
-            "--secret-key": self.secret_key,
-            "--publishable-key": self.publishable_key,
-            "--webhook-secret": self.webhook_secret,
-            "--webhook-url": self._webhook_url,
-            "--state": self._state,
-        }
-        given = [str(word) for pair in options.items() if pair[1] for word in pair]
+        options = {"port": self._port, **self._options}
+        given = [
+            word
+            for name, value in options.items()
+            if value
+            for word in (f"--{name.replace('_', '-')}", str(value))
+        ]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "sandbox.stripe", *given],
+            [sys.executable, "-m", f"sandbox.{self._name}", *given],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             text=True,
@@ -81,16 +69,6 @@ class StripeProcess:
         if self._process is not None:
             self.stop()
 
-    def client(self, http_client: stripe.HTTPClient | None = None) -> stripe.StripeClient:
-        """Return the official SDK, pointed here, without retries of its own."""
-        return stripe.StripeClient(
-            self.secret_key,
-            stripe_version=API_VERSION,
-            base_addresses={"api": self.url},
-            max_network_retries=0,
-            http_client=http_client,
-        )
-
     def control(self, path: str, body: object = None, *, method: str = "POST") -> Any:
         """Call the control surface: `control("faults", {...})`; return its JSON or raise."""
         answer = requests.request(
@@ -107,13 +85,47 @@ class StripeProcess:
         return self.control(path, method="GET")
 
     def ledger(self) -> dict[str, list[dict[str, Any]]]:
-        """Return every intent, charge and refund, oldest first."""
+        """Return all that its books hold of money, oldest first."""
         ledger: dict[str, list[dict[str, Any]]] = self.read("ledger")
         return ledger
 
     def fault(self, endpoint: str, fault: str, **details: object) -> None:
         """Make the next call of an endpoint fail: `fault("refunds.create", "cut")`."""
         self.control("faults", {"endpoint": endpoint, "fault": fault, **details})
+
+
+class StripeProcess(SandboxProcess):
+    """Stripe's sandbox."""
+
+    secret_key = "sk_test_51Sandbox"
+    publishable_key = "pk_test_51Sandbox"
+
+    def __init__(
+        self,
+        *,
+        webhook_url: str | None = None,
+        webhook_secret: str = "whsec_of_the_tests",
+        state: Path | None = None,
+    ) -> None:
+        self.webhook_secret = webhook_secret
+        super().__init__(
+            "stripe",
+            secret_key=self.secret_key,
+            publishable_key=self.publishable_key,
+            webhook_url=webhook_url,
+            webhook_secret=webhook_secret,
+            state=state,
+        )
+
+    def client(self, http_client: stripe.HTTPClient | None = None) -> stripe.StripeClient:
+        """Return the official SDK, pointed here, without retries of its own."""
+        return stripe.StripeClient(
+            self.secret_key,
+            stripe_version=API_VERSION,
+            base_addresses={"api": self.url},
+            max_network_retries=0,
+            http_client=http_client,
+        )
 
     def confirm(
         self, intent: Any, payment_method: str = "pm_card_visa", **params: str
@@ -132,11 +144,41 @@ class StripeProcess:
         )
 
 
+class PayPalProcess(SandboxProcess):
+    """PayPal's sandbox."""
+
+    client_id = "client-of-the-tests"
+    client_secret = "secret-of-the-tests"
+    webhook_id = "1WEBHOOKOFTESTS00"
+
+    def __init__(self, *, webhook_url: str | None = None, state: Path | None = None) -> None:
+        super().__init__(
+            "paypal",
+            client_id=self.client_id,
+            client_secret=self.client_secret,
+            webhook_id=self.webhook_id,
+            webhook_url=webhook_url,
+            state=state,
+        )
+
+    def token(self) -> str:
+        """A fresh access token."""
+        answer = requests.post(
+            f"{self.url}/v1/oauth2/token",
+            data={"grant_type": "client_credentials"},
+            auth=(self.client_id, self.client_secret),
+            timeout=30,
+        )
+        answer.raise_for_status()
+        return str(answer.json()["access_token"])
+
+
 class WebhookEndpoint:
     """Keeps every delivery; answers with `statuses`, then 200, and not before `gate` opens."""
 
     def __init__(self) -> None:
         self.received: list[tuple[bytes, str]] = []
+        self.headers: list[Mapping[str, str]] = []
         self.statuses: list[int] = []
         self.gate: threading.Barrier | None = None
         self._arrival = threading.Condition()
@@ -151,7 +193,7 @@ class WebhookEndpoint:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                status = endpoint._take(body, self.headers["Stripe-Signature"])
+                status = endpoint._take(body, dict(self.headers))
                 self.send_response(status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -161,11 +203,12 @@ class WebhookEndpoint:
 
         return Handler
 
-    def _take(self, body: bytes, signature: str) -> int:
+    def _take(self, body: bytes, headers: Mapping[str, str]) -> int:
         if self.gate is not None:
             self.gate.wait(timeout=15)
         with self._arrival:
-            self.received.append((body, signature))
+            self.received.append((body, headers.get("Stripe-Signature", "")))
+            self.headers.append(headers)
             self._arrival.notify_all()
             return self.statuses.pop(0) if self.statuses else 200
 

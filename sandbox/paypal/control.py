@@ -1,0 +1,99 @@
+"""The control surface: what buyers, banks, PayPal and its dashboard do."""
+
+from collections.abc import Callable
+
+from flask import Blueprint, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from sandbox.paypal import captures, disputes, money, orders
+from sandbox.paypal.call import CONFIGURATION, Call
+from sandbox.paypal.errors import PayPalError
+from sandbox.paypal.state import Sandbox
+from sandbox.provider import control
+from sandbox.provider.account import DEFAULTS
+from sandbox.provider.refusal import Document
+
+ORDER_FIELDS = ("id", "status", "custom_id", "invoice_id", "capture")
+CAPTURE_FIELDS = ("id", "order", "status", "custom_id", "invoice_id")
+REFUND_FIELDS = ("id", "order", "capture", "status", "custom_id", "invoice_id")
+Act = Callable[[Call, Document], Document]
+
+
+def _sent(name: str, default: str) -> str:
+    return str((request.get_json(silent=True) or request.form).get(name, default))
+
+
+def _approve(call: Call, order: Document) -> Document:
+    return orders.approve(call, order, _sent("funding", "pays"))
+
+
+def _refund(call: Call, capture: Document) -> Document:
+    sent = request.get_json(silent=True) or {}
+    return captures.refund(call, capture["id"], sent)
+
+
+def _dispute(call: Call, capture: Document) -> Document:
+    return disputes.open_dispute(call, capture, _sent("stage", "CHARGEBACK"))
+
+
+ACTS: dict[tuple[str, str], Act] = {
+    ("order", "approve"): _approve,
+    ("order", "cancel"): orders.cancel,
+    ("capture", "refund"): _refund,
+    ("capture", "complete"): lambda call, capture: captures.end(call, capture, "COMPLETED"),
+    ("capture", "deny"): lambda call, capture: captures.end(call, capture, "DECLINED"),
+    ("capture", "reverse"): captures.reverse,
+    ("capture", "dispute"): _dispute,
+    ("refund", "complete"): lambda call, made: captures.end_refund(call, made, "COMPLETED"),
+    ("refund", "fail"): lambda call, made: captures.end_refund(call, made, "FAILED"),
+    ("dispute", "win"): lambda call, open_: disputes.resolve(call, open_, "RESOLVED_SELLER_FAVOUR"),
+    ("dispute", "lose"): lambda call, open_: disputes.resolve(call, open_, "RESOLVED_BUYER_FAVOUR"),
+    ("dispute", "cancel"): lambda call, open_: disputes.resolve(call, open_, "CANCELED_BY_BUYER"),
+}
+
+
+def act(sandbox: Sandbox, kind: str, object_id: str, verb: str) -> Document:
+    """Do to an object what a buyer, a bank, PayPal or its dashboard would."""
+    if (kind, verb) not in ACTS:
+        raise control.WrongOrderError(f"There is nothing called {verb} to do to a {kind}.", 404)
+    with sandbox.call() as call, call.store.undone_by(PayPalError):
+        return ACTS[kind, verb](call, call.store.get(kind, object_id))
+
+
+def create_blueprint(sandbox: Sandbox) -> Blueprint:
+    """Return the routes of the control surface."""
+    blueprint = control.create_blueprint(
+        sandbox,
+        settings=set(CONFIGURATION) - set(DEFAULTS),
+        given_at_start={"webhook_url"},
+        later=lambda: None,
+    )
+
+    @blueprint.get("/ledger")
+    def show_ledger() -> ResponseReturnValue:
+        with sandbox.store.transaction():
+            return jsonify(
+                {
+                    "orders": _columns(sandbox, "order", ORDER_FIELDS),
+                    "captures": _columns(sandbox, "capture", CAPTURE_FIELDS),
+                    "refunds": _columns(sandbox, "refund", REFUND_FIELDS),
+                }
+            )
+
+    @blueprint.post("/<any(order,capture,refund,dispute):kind>s/<object_id>/<verb>")
+    def do(kind: str, object_id: str, verb: str) -> ResponseReturnValue:
+        return jsonify(act(sandbox, kind, object_id, verb))
+
+    return blueprint
+
+
+def _columns(sandbox: Sandbox, kind: str, names: tuple[str, ...]) -> list[Document]:
+    return [
+        {
+            "amount": money.value_of(document["amount"], document["currency"]),
+            "currency": document["currency"],
+            "created": document["created"],
+            **{name: document[name] for name in names},
+        }
+        for document in sandbox.store.newest(kind, ascending=True)
+    ]
