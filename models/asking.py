@@ -5,10 +5,10 @@ from datetime import timedelta
 from sqlalchemy import Interval, select, type_coerce
 from sqlalchemy.orm import Session
 
-from models import journal, looking, orders, payment
+from models import journal, looking, orders, payment, starting
 from models.intents import PaymentRequest
-from models.orders import Order
-from models.payment import STATES, Payment
+from models.orders import Address, Order
+from models.payment import STATES, UNSENT, Payment
 from models.session import now, signal_after_commit
 
 
@@ -43,13 +43,14 @@ def to_look_at(session: Session, payment_id: int) -> PaymentRequest | None:
     """What to ask the provider about; None if it was never asked for this payment."""
     order, row = payment.lock_with_order(session, payment_id)
     looking.begin(session, payment_id, "payment")
-    return request_for(session, order, row) if row.state != "created" else None
+    return request_for(session, order, row) if row.state not in UNSENT else None
 
 
 def to_capture(session: Session, payment_id: int) -> PaymentRequest | None:
-    """What to capture; None unless money is reserved for an order that still wants it."""
+    """What to capture; None unless money is reserved for an order that still wants it so."""
     order, row = payment.lock_with_order(session, payment_id)
-    is_wanted = order.state == "pending" and order.closing is None
+    is_pending = order.state == "pending" and order.closing is None
+    is_wanted = is_pending and payment.waiting_of(session, order.id) is None
     return request_for(session, order, row) if row.state == "authorised" and is_wanted else None
 
 
@@ -76,7 +77,18 @@ def request_for(session: Session, order: Order, row: Payment) -> PaymentRequest:
         key=row.provider_key,
         age=age or timedelta(0),
         is_unknown=row.state == "unknown",
+        payment_method=row.method,
+        return_url=row.return_url,
+        country=country_of(session, order.id),
+        email=order.email,
     )
+
+
+def country_of(session: Session, order_id: int) -> str:
+    """Where the order's bill goes: with the goods, unless the buyer said otherwise."""
+    return session.scalars(
+        select(Address.country).where(Address.order_id == order_id).order_by(Address.kind).limit(1)
+    ).one()
 
 
 def mark_unknown(session: Session, payment_id: int) -> None:
@@ -112,6 +124,7 @@ def refuse(session: Session, payment_id: int, *, why: str) -> None:
         orders.flag_for_review(session, order, who="system", why=why)
         return
     orders.end_closing(session, order, who="system", why="its payment was refused")
+    starting.begin_next(session, order)
     signal_after_commit(session, f"payment:{row.id}")
 
 

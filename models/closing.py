@@ -2,7 +2,7 @@
 
 from sqlalchemy.orm import Session
 
-from models import job, orders, payment
+from models import orders, payment, starting
 
 
 def expire(session: Session, order_id: int) -> bool:
@@ -42,16 +42,11 @@ def _close(
 ) -> None:
     if not orders.begin_closing(session, order, to, who=who, why=why):
         return
+    starting.call_off_next(session, order, why=why)
     if live is not None and live.state == "created":
         payment.cancel_unsent(session, live, why=why)
         live = None
     if live is None:
         orders.end_closing(session, order, who=who, why=why)
     else:
-        job.stage(
-            session,
-            "payments.close",
-            key=f"close:{live.id}",
-            order_id=order.id,
-            payment_id=live.id,
-        )
+        starting.close(session, live)

@@ -10,15 +10,13 @@ from sqlalchemy import (
     LargeBinary,
     String,
     UniqueConstraint,
-    func,
     select,
     text,
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-import settings
-from models import job, journal, orders, sealed
+from models import journal, orders, sealed
 from models.base import Base, BigId, Json
 from models.intents import Failure
 from models.orders import Order
@@ -28,6 +26,7 @@ _ANSWERS = frozenset(
     {"open", "requires_action", "processing", "authorised", "succeeded", "cancelled", "failed"}
 )
 STATES: journal.StateTable = {
+    "waiting": frozenset({"created", "cancelled"}),
     "created": frozenset({"sent", "cancelled"}) | _ANSWERS,
     "sent": frozenset({"unknown"}) | _ANSWERS,
     "unknown": _ANSWERS,
@@ -41,27 +40,14 @@ STATES: journal.StateTable = {
 }
 FINAL = frozenset({"succeeded", "cancelled", "failed"})
 """Ends, of which only another success may be heard."""
-LIVE = frozenset(STATES) - FINAL
+LIVE = frozenset(STATES) - FINAL - {"waiting"}
+"""In which it may still take money: of an order, one payment at most."""
+UNSENT = frozenset({"waiting", "created"})
+"""In which no provider has heard of it."""
 UNANSWERED = frozenset({"created", "sent", "unknown"})
 """Live states in which no answer of the provider has been booked yet."""
 RUNNING = frozenset({"sent", "unknown", "requires_action", "processing", "authorised"})
 """Live states in which the customer or the provider is at work."""
-
-
-class AlreadyPaidError(Exception):
-    """The order has its money."""
-
-
-class OrderClosingError(Exception):
-    """The order is being closed; whether it ends paid is not known yet."""
-
-
-class OrderClosedError(Exception):
-    """The order has ended unpaid; `state` says how."""
-
-    def __init__(self, state: str) -> None:
-        super().__init__(f"the order is {state}")
-        self.state = state
 
 
 def _in(states: frozenset[str]) -> str:
@@ -79,6 +65,12 @@ class Payment(Base):
         CheckConstraint("NOT settles OR state = 'succeeded'", name="settles_only_succeeded"),
         UniqueConstraint("provider", "provider_payment_id"),
         Index("uq_payment_live", "order_id", unique=True, postgresql_where=text(_in(LIVE))),
+        Index(
+            "uq_payment_waiting",
+            "order_id",
+            unique=True,
+            postgresql_where=text("state = 'waiting'"),
+        ),
         Index("uq_payment_settles", "order_id", unique=True, postgresql_where=text("settles")),
         Index(None, "order_id"),
         Index(None, "sent_at"),
@@ -89,6 +81,8 @@ class Payment(Base):
     id: Mapped[BigId]
     order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"))
     provider: Mapped[str]
+    method: Mapped[str | None]
+    """The way to pay that the buyer has chosen; None: whatever the provider offers by itself."""
     state: Mapped[str] = mapped_column(default="created")
     settles: Mapped[bool] = mapped_column(default=False)
     amount_minor: Mapped[int]
@@ -100,6 +94,10 @@ class Payment(Base):
     provider_payment_id: Mapped[str | None]
     client_secret: Mapped[bytes | None] = mapped_column(LargeBinary)
     """Sealed; erased when the payment is final."""
+    redirect_url: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """The provider's page where the buyer goes on: sealed; erased when there is none any more."""
+    return_url: Mapped[str | None]
+    """Where the buyer comes back to from there: frozen with the request."""
     received_minor: Mapped[int] = mapped_column(default=0)
     capture_before: Mapped[datetime | None]
     """Until when authorised money can be captured."""
@@ -124,13 +122,30 @@ class Payment(Base):
 
     @property
     def lacks_answer(self) -> bool:
-        """Whether the provider's answer is still to come; events keep the secret back."""
-        return self.is_live and self.client_secret is None
+        """Whether what the buyer needs is still to come: of that, events say nothing."""
+        has_answer = self.client_secret is not None or self.redirect_url is not None
+        return self.state not in FINAL and not has_answer
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether it is open, but its buyer was refused on the provider's page, which is gone."""
+        is_led_away = self.return_url is not None
+        return (
+            is_led_away
+            and self.state == "open"
+            and self.redirect_url is None
+            and not self.lacks_answer
+        )
 
     @property
     def secret_for_owner(self) -> str | None:
         """The client secret, readable; for the order's owner only."""
         return sealed.unseal(self.client_secret) if self.client_secret else None
+
+    @property
+    def redirect_for_owner(self) -> str | None:
+        """The page where the buyer goes on, readable; for the order's owner only."""
+        return sealed.unseal(self.redirect_url) if self.redirect_url else None
 
 
 class PaymentAttempt(Base):
@@ -147,53 +162,17 @@ class PaymentAttempt(Base):
     at: Mapped[datetime] = mapped_column(default=now())
 
 
-def start(session: Session, order_id: int, provider: str, *, who: str) -> Payment:
-    """The order's live payment, made and its intent staged if there was none.
-
-    Raises `AlreadyPaidError`, `OrderClosingError` or `OrderClosedError`.
-    """
-    order = orders.lock(session, order_id)
-    _check_payable(session, order)
-    if (live := live_of(session, order_id)) is not None:
-        return live
-    payment_id = session.execute(
-        select(func.nextval(func.pg_get_serial_sequence("payment", "id")))
-    ).scalar_one()
-    payment = Payment(
-        id=payment_id,
-        order_id=order_id,
-        provider=provider,
-        amount_minor=order.total_minor,
-        currency=order.currency,
-        capture=settings.current().payment_capture,
-        provider_key=f"{settings.current().instance}-pi-{payment_id}",
-    )
-    session.add(payment)
-    session.flush()
-    journal.write(session, payment, "payment.created", None, "created", who=who, why="started")
-    job.stage(
-        session,
-        "payments.create_intent",
-        key=f"intent:{payment_id}",
-        order_id=order_id,
-        payment_id=payment_id,
-    )
-    return payment
-
-
-def _check_payable(session: Session, order: Order) -> None:
-    if order.state == "paid":
-        raise AlreadyPaidError
-    if order.state != "pending":
-        raise OrderClosedError(order.state)
-    if order.closing is not None or orders.is_overdue(session, order):
-        raise OrderClosingError
-
-
 def live_of(session: Session, order_id: int) -> Payment | None:
     """The one payment of the order that may still take money in the ordinary way."""
     return session.scalar(
         select(Payment).where(Payment.order_id == order_id, Payment.state.in_(LIVE))
+    )
+
+
+def waiting_of(session: Session, order_id: int) -> Payment | None:
+    """The payment of the order that begins when its live one has ended."""
+    return session.scalar(
+        select(Payment).where(Payment.order_id == order_id, Payment.state == "waiting")
     )
 
 
@@ -217,7 +196,7 @@ def cancel_unsent(session: Session, payment: Payment, *, why: str) -> None:
     journal.move(
         session,
         payment,
-        {"created": frozenset({"cancelled"})},
+        dict.fromkeys(UNSENT, frozenset({"cancelled"})),
         "cancelled",
         who="system",
         why=why,

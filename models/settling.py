@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 import settings
-from models import journal, looking, orders, payment, refund, refunding, sealed
+from models import journal, looking, orders, payment, refund, refunding, sealed, starting
 from models.intents import PaymentSnapshot
 from models.orders import Order
 from models.payment import FINAL, STATES, Payment
@@ -46,10 +46,18 @@ def record(
     if row.state == "authorised":
         row.capture_before = snapshot.capture_before or row.capture_before
         _authorised(session, order, row)
-    if row.state not in FINAL and snapshot.client_secret is not None and row.client_secret is None:
-        row.client_secret = sealed.seal(snapshot.client_secret)
+    if row.state not in FINAL:
+        _keep_ways_to_pay(row, snapshot)
     signal_after_commit(session, f"payment:{row.id}")
     return row
+
+
+def _keep_ways_to_pay(row: Payment, snapshot: PaymentSnapshot) -> None:
+    """Seal what the buyer needs to go on, which only answers and looks say."""
+    if snapshot.client_secret is not None and row.client_secret is None:
+        row.client_secret = sealed.seal(snapshot.client_secret)
+    if snapshot.redirect_url is not None:
+        row.redirect_url = sealed.seal(snapshot.redirect_url)
 
 
 def could_lower(row: Payment, snapshot: PaymentSnapshot) -> bool:
@@ -85,6 +93,8 @@ def _advance(
     ending: dict[str, Any] = looking.soon()
     if is_final:
         ending = {"ended_at": now(), "client_secret": None, **looking.no_more()}
+    if is_final or snapshot.state == "open":  # the page for the try before is gone
+        ending["redirect_url"] = None
     journal.move(
         session,
         row,
@@ -98,8 +108,9 @@ def _advance(
     )
     if row.state == "succeeded":
         _settle(session, order, row)
-    elif is_final and order.closing is not None:
+    elif is_final:
         orders.end_closing(session, order, who="system", why="its payment is closed")
+        starting.begin_next(session, order)
 
 
 def _authorised(session: Session, order: Order, row: Payment) -> None:
@@ -125,6 +136,7 @@ def _settle(session: Session, order: Order, row: Payment) -> None:
     else:
         _give_back(session, order, row)
     refunding.count(session, order, row)
+    starting.call_off_next(session, order, why="the payment before it succeeded")
 
 
 def _give_back(session: Session, order: Order, row: Payment) -> None:

@@ -8,6 +8,11 @@ Mood = Literal["waits", "works", "person", "ready", "over"]
 
 
 OF_PAYMENT: Mapping[str, tuple[Mood, str, str]] = {
+    "waiting": (
+        "works",
+        "The customer has chosen another way to pay; the earlier payment is being closed.",
+        "When its provider says that it takes no more money, the other payment begins.",
+    ),
     "created": (
         "works",
         "A payment is staged; the provider has not been asked yet.",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -30,7 +31,7 @@ from providers.base import (
 from providers.deadline import Deadline
 from providers.metrics import measured
 from providers.stripe_events import EventReader
-from providers.stripe_methods import METHODS
+from providers.stripe_methods import METHODS, asked_of, is_granted
 from providers.stripe_money import to_stripe
 from settings import Settings
 
@@ -77,13 +78,17 @@ class Stripe:
         return self._settings.stripe_publishable_key or None
 
     def create(self, request: PaymentRequest) -> PaymentSnapshot:
-        return _once(request, lambda: self.find(request), lambda: self._create(request))
+        made = _once(request, lambda: self.find(request), lambda: self._create(request))
+        if not is_granted(request, made):
+            self.close(replace(request, provider_payment_id=made.provider_payment_id))
+            raise Rejected(f"{request.payment_method} is not available for this payment")
+        return made
 
     def _create(self, request: PaymentRequest) -> PaymentSnapshot:
         params: Any = {
             "amount": to_stripe(request.amount_minor, request.currency),
             "currency": request.currency.lower(),
-            "automatic_payment_methods": {"enabled": True},
+            **asked_of(request),
             "description": f"Order {request.order_number}",
             "metadata": {
                 "app": self._mark,
@@ -95,7 +100,7 @@ class Stripe:
             params["capture_method"] = "manual"
         intents = self._api.payment_intents
         options: Any = {"idempotency_key": request.key}
-        return self._payment("create", lambda: intents.create(params, options))
+        return self._payment("create", lambda: _tried(lambda: intents.create(params, options)))
 
     def fetch(self, request: PaymentRequest) -> PaymentSnapshot:
         payment_id, intents = _id(request), self._api.payment_intents
@@ -224,6 +229,16 @@ class Stripe:
         with measured("stripe", name), _translated():
             answer: dict[str, Any] = self._deadline.call(function).to_dict()
         return answer
+
+
+def _tried(create: Callable[[], Any]) -> Any:
+    """The intent, also if the try that was made along with it was declined: it stays open."""
+    try:
+        return create()
+    except stripe.CardError as error:
+        if error.error is None or error.error.payment_intent is None:
+            raise
+        return error.error.payment_intent
 
 
 def _made(since: datetime, until: datetime | None) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """The ways to pay that are asked of Stripe by name, and who can use them."""
 
 from collections.abc import Mapping
+from typing import Any
 
+from models.intents import PaymentRequest, PaymentSnapshot
 from providers.base import Method
 
 # Buyers pay Klarna in the currency of their own country (docs.stripe.com/payments/klarna,
@@ -26,3 +28,27 @@ METHODS = (
     Method(name="card"),
     Method(name="klarna", is_redirect=True, markets=KLARNA_MARKETS),
 )
+
+
+def asked_of(request: PaymentRequest) -> dict[str, Any]:
+    """The parameters that ask for the way to pay; one that leads away is confirmed at once.
+
+    Klarna needs to know the buyer's country and address (docs.stripe.com/payments/klarna).
+    """
+    if request.payment_method is None:
+        return {"automatic_payment_methods": {"enabled": True}}
+    allowed = {"allowed_payment_method_types": [request.payment_method]}
+    if request.return_url is None:
+        return allowed
+    buyer = {"address": {"country": request.country}, "email": request.email}
+    return {
+        **allowed,
+        "confirm": True,
+        "payment_method_data": {"type": request.payment_method, "billing_details": buyer},
+        "return_url": request.return_url,
+    }
+
+
+def is_granted(request: PaymentRequest, made: PaymentSnapshot) -> bool:
+    """Whether the payment can be paid as was asked: Stripe drops silently what does not fit."""
+    return request.payment_method in (None, *made.raw["payment_method_types"])

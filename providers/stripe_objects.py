@@ -62,6 +62,7 @@ def payment(intent: Words) -> PaymentSnapshot:
         currency=currency,
         is_live=intent["livemode"],
         client_secret=intent.get("client_secret"),
+        redirect_url=_redirect(intent.get("next_action")),
         failure=_last_failure(intent.get("last_payment_error")),
         capture_before=(
             _capture_before(intent.get("latest_charge")) if state == "authorised" else None
@@ -161,6 +162,12 @@ def _last_failure(error: Words | None) -> Failure | None:
         message=error.get("message") or _DECLINED,
         charge_id=error.get("charge"),
     )
+
+
+def _redirect(action: Words | None) -> str | None:
+    """The page where the buyer goes on, if that is what is to be done next."""
+    url: str | None = ((action or {}).get("redirect_to_url") or {}).get("url")
+    return url
 
 
 def _capture_before(charge: str | Words | None) -> datetime | None:

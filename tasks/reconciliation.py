@@ -39,7 +39,7 @@ def disputes(work: Work, provider: str | None = None) -> None:
 
 
 def _reconcile(work: Work, compared: Compared, provider: str | None) -> None:
-    names = registry.NAMES if provider is None else (provider,)
+    names = registry.in_use() if provider is None else (provider,)
     failures = [_failure(work, COMPARISONS[compared], name) for name in names]
     for failure in filter(None, failures):  # after all that could be compared were
         raise failure

@@ -39,7 +39,8 @@ def pytest_configure(config: pytest.Config) -> None:
     _postgresql.start()
     _valkey.start()
     _stripe.start()
-    for name in [name for name in os.environ if name.startswith(("STRIPE_", "CELERY_"))]:
+    ours = ("STRIPE_", "CELERY_", "PAYMENT_")
+    for name in [name for name in os.environ if name.startswith(ours)]:
         del os.environ[name]
     os.environ.update(
         APP_ENV="test",
@@ -49,6 +50,8 @@ def pytest_configure(config: pytest.Config) -> None:
         STRIPE_SECRET_KEY=_stripe.secret_key,
         STRIPE_PUBLISHABLE_KEY=_stripe.publishable_key,
         STRIPE_API_BASE=_stripe.url,
+        PAYMENT_METHODS="card,klarna",
+        PAYMENT_RETURN_URL="http://127.0.0.1/back/{order_id}",
         STRIPE_REQUESTS_PER_SECOND="1000",  # tests that are not about limits meet none
         LIMIT_ORDERS_PER_MINUTE="0",
         LIMIT_SIGN_UPS_PER_MINUTE="0",

@@ -91,9 +91,15 @@ def bearer(order: Mapping[str, Any]) -> dict[str, str]:
 
 
 def start(client: FlaskClient, order: Mapping[str, Any], **headers: str) -> TestResponse:
-    return client.post(
-        f"/orders/start-payment/{order['id']}/", json={}, headers={**bearer(order), **headers}
-    )
+    return choose(client, order, {}, **headers)
+
+
+def choose(
+    client: FlaskClient, order: Mapping[str, Any], way: Mapping[str, Any], **headers: str
+) -> TestResponse:
+    """Start a payment by this way."""
+    path = f"/orders/start-payment/{order['id']}/"
+    return client.post(path, json=way, headers={**bearer(order), **headers})
 
 
 def open_payment(client: FlaskClient, order: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,6 +109,22 @@ def open_payment(client: FlaskClient, order: Mapping[str, Any]) -> dict[str, Any
     payment = body_of(start(client, order))
     assert payment["client_secret"], payment
     return payment
+
+
+def redirected(client: FlaskClient, order: Mapping[str, Any]) -> dict[str, Any]:
+    """Have the started payment opened at the provider; its JSON, with the page to go on to."""
+    drain()
+    payment = body_of(start(client, order))
+    assert payment["redirect_url"], payment
+    return payment
+
+
+def at_klarna(payment: Mapping[str, Any], passed: str) -> str:
+    """Say `yes` or `no` on the page of the payment; the address that leads back."""
+    said = requests.post(
+        payment["redirect_url"], data={"passed": passed}, timeout=30, allow_redirects=False
+    )
+    return said.headers["Location"]
 
 
 def look(client: FlaskClient, order: Mapping[str, Any]) -> dict[str, Any]:
@@ -137,6 +159,17 @@ def events_of(stripe_sandbox: StripeProcess, client_secret: str) -> dict[str, di
         for event in reversed(events)
         if event.to_dict()["data"]["object"]["id"] == intent_id
     }
+
+
+def tell_all(client: FlaskClient, stripe_sandbox: StripeProcess) -> None:
+    """Deliver the provider's events about our payments, oldest first, and do what follows."""
+    ids = {name for (name,) in sql("SELECT provider_payment_id FROM payment")}
+    events = stripe_sandbox.client().v1.events.list({"limit": 100}).data
+    for event in reversed(events):
+        told = event.to_dict()
+        if told["data"]["object"]["id"] in ids:
+            assert deliver(client, told).status_code == 200
+    drain()
 
 
 _numbers = count()

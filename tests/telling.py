@@ -5,7 +5,7 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
-from models import asking, closing, payment, settling
+from models import asking, closing, settling, starting
 from models.intents import PaymentSnapshot
 from models.payment import Payment
 from tests import shop
@@ -15,7 +15,7 @@ def sent_payment(client: FlaskClient, order: Any = None, **order_changes: Any) -
     """A payment that a provider has been asked for; its id."""
     order = order or shop.place(client, **order_changes)
     with shop.database() as session:
-        started = payment.start(session, order["id"], "stripe", who="guest")
+        started = starting.start(session, order["id"], starting.Way(provider="stripe"), who="guest")
         asking.begin(session, started.id)
     return started.id
 

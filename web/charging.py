@@ -22,6 +22,8 @@ class Chargeable:
 
     def refusal(self, minor: int) -> Problem:
         """Say which amount near `minor`, which is not among them, would be."""
+        if not self.ranges:
+            return Problem(422, "wrong_currency", "Nobody charges this currency.")
         least = min(each.start for each in self.ranges)
         if minor < least:
             return Problem(422, "amount_too_small", minimum=self._written(least))
@@ -39,9 +41,11 @@ class Chargeable:
         return money.decimal_string(minor, self.currency)
 
 
-def chargeable(currency: str, providers: Collection[str] = registry.NAMES) -> Chargeable:
-    """What these providers charge in this currency."""
-    return Chargeable(currency, [registry.get(name).chargeable(currency) for name in providers])
+def chargeable(currency: str, providers: Collection[str] | None = None) -> Chargeable:
+    """What these providers charge in this currency; all of the shop's if none are named."""
+    names = registry.in_use() if providers is None else providers
+    ranges = [registry.get(name).chargeable(currency) for name in names]
+    return Chargeable(currency, [each for each in ranges if each])
 
 
 def check_step(minor: int, currency: str, provider: str) -> None:

@@ -7,12 +7,12 @@ from flask import url_for
 from sqlalchemy.orm import Session
 
 import settings
-from models import capturing, looking, orders, payment
+from models import asking, capturing, looking, money, orders, payment, starting
 from models.orders import Order
 from models.payment import Payment
 from models.session import transaction
 from providers import registry
-from web import callers, charging, rendering, waiting
+from web import callers, charging, offering, rendering, waiting
 from web.api import Blueprint
 from web.callers import Caller
 from web.errors import Problem
@@ -27,8 +27,8 @@ from web.patience import (
     watched,
 )
 from web.refusals import refusals
-from web.representations import PAYMENT
-from web.schemas import EMPTY, start_payment
+from web.representations import PAYMENT, PAYMENT_OPTIONS
+from web.schemas import EMPTY, PaymentOptionsQuery, start_payment
 
 Answer = tuple[dict[str, Any], int, Mapping[str, str]]
 
@@ -46,6 +46,8 @@ blueprint = Blueprint("payments", __name__, url_prefix="/orders", description="P
     "unknown_provider",
     "not_found",
     "already_paid",
+    "payment_in_progress",
+    "payment_not_offered",
     "order_closing",
     "order_closed",
     *charging.PROBLEMS,
@@ -58,16 +60,17 @@ blueprint = Blueprint("payments", __name__, url_prefix="/orders", description="P
 def start(body: dict[str, Any], order_id: int) -> Answer:
     """Start the order's payment, or return the one that is open.
 
-    200 with `client_secret` if the provider answers in time, else 202: ask `Location` again.
+    200 with `client_secret` or `redirect_url` if the provider answers in time, else 202: ask
+    `Location` again. If the payment that is open is of another provider or method, it is closed
+    first, and the new one is `waiting` until then.
     `Prefer: wait=N` or `respond-async` says how long to wait.
     """
     caller = callers.present()
     with transaction() as session:  # before the key, which would tell others that it was used
         _check_owner(session, order_id, caller)
     claim = once(f"order:{order_id}:{caller.name}")
-    provider = body["provider"] or registry.NAMES[0]
     with transaction() as session:
-        payment_id, replayed = _start(session, order_id, provider, caller, claim)
+        payment_id, replayed = _start(session, order_id, body, caller, claim)
     preference, seconds = preferred(settings.current().start_payment_wait_seconds)
     pause = waiting.room.wait(f"payment:{payment_id}", seconds, lambda: _is_answered(payment_id))
     shown, status, headers = _answer(payment_id, pause)
@@ -104,6 +107,42 @@ def _seen_by(caller: Caller, payment_id: int) -> dict[str, Any]:
         return _shown(session, row, for_owner=caller.owns(order))
 
 
+@blueprint.route("/payment-options/")
+@blueprint.allows("everyone")
+@blueprint.arguments(PaymentOptionsQuery(), location="query")
+@blueprint.response(200, PAYMENT_OPTIONS)
+@blueprint.problems("not_found", "invalid_key")
+def options(query: dict[str, Any]) -> dict[str, Any]:
+    """The ways to pay an order, or an amount in a currency from a country."""
+    currency, country, minor = query["currency"], query["country"], None
+    if query["order"] is not None:
+        currency, country, minor = _of_order(query["order"])
+    elif query["amount"] is not None:
+        minor = money.minor_from_decimal(query["amount"], currency)
+    offered = offering.offers(currency, country, minor)
+    return {"currency": currency, "options": [_option(each, currency) for each in offered]}
+
+
+def _of_order(order_id: int) -> tuple[str, str, int]:
+    """The order's currency, country and total, if the caller may see it."""
+    with transaction() as session:
+        order = session.get(Order, order_id)
+        if order is None or not callers.present().may_see(order):
+            raise Problem(404, "not_found")
+        return order.currency, asking.country_of(session, order_id), order.total_minor
+
+
+def _option(offer: offering.Offer, currency: str) -> dict[str, Any]:
+    return {
+        "provider": offer.provider,
+        "payment_method": offer.method.name,
+        "flow": "redirect" if offer.method.is_redirect else "form",
+        "publishable_key": registry.get(offer.provider).publishable_key,
+        "minimum": money.decimal_string(offer.amounts.start, currency),
+        "maximum": money.decimal_string(offer.amounts[-1], currency),
+    }
+
+
 @blueprint.route("/capture/<int:payment_id>/", methods=["POST"])
 @blueprint.allows("clerk", "orders:write")
 @blueprint.arguments(EMPTY)
@@ -123,20 +162,17 @@ def _check_owner(session: Session, order_id: int, caller: Caller) -> None:
 
 
 def _start(
-    session: Session, order_id: int, provider: str, caller: Caller, claim: Once
+    session: Session, order_id: int, body: Mapping[str, Any], caller: Caller, claim: Once
 ) -> tuple[int, bool]:
     earlier = claim.earlier(session)
     if earlier is not None and earlier.payment_id is not None:
         return earlier.payment_id, True
-    _check_amount(session.get_one(Order, order_id), provider)
-    try:
-        started = payment.start(session, order_id, provider, who=caller.name)
-    except payment.AlreadyPaidError:
-        raise Problem(409, "already_paid") from None
-    except payment.OrderClosingError:
-        raise Problem(409, "order_closing") from None
-    except payment.OrderClosedError as error:
-        raise Problem(409, "order_closed", f"The order is {error.state}.") from None
+    order, chosen = session.get_one(Order, order_id), (body["provider"], body["payment_method"])
+    way = offering.way(order, asking.country_of(session, order_id), *chosen)
+    _check_amount(order, way.provider)
+    is_chosen = any(chosen)
+    with refusals():
+        started = starting.start(session, order_id, way, who=caller.name, is_chosen=is_chosen)
     claim.remember(session, status=200, payment_id=started.id, order_id=order_id)
     return started.id, False
 

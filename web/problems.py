@@ -121,6 +121,11 @@ PROBLEMS: dict[str, Kind] = {
     "already_paid": Kind(
         409, "The order is paid already", "Fetch the order: nothing is left to pay."
     ),
+    "payment_in_progress": Kind(
+        409,
+        "The money is on its way",
+        "Fetch the payment: until it has ended, no other can be started.",
+    ),
     "not_paid": Kind(409, "The order is not paid", "Only what is paid is shipped."),
     "not_shipped": Kind(409, "The goods have not left", "Ship the order first."),
     "already_delivered": Kind(409, "The goods have arrived", "Nothing is left to ship."),
@@ -202,6 +207,11 @@ PROBLEMS: dict[str, Kind] = {
         422,
         "The amount is finer than can be charged",
         "Providers take this currency in multiples of step only; tell the shop if it is a price.",
+    ),
+    "payment_not_offered": Kind(
+        422,
+        "This way to pay is not offered for the order",
+        "Take one of offered; /orders/payment-options/ says them too.",
     ),
     "restock_impossible": Kind(
         422,

@@ -6,7 +6,16 @@ from typing import Any
 
 from sqlalchemy.exc import NoResultFound
 
-from models import capturing, catalogue, fulfilment, job_desk, order_desk, refund, refund_desk
+from models import (
+    capturing,
+    catalogue,
+    fulfilment,
+    job_desk,
+    order_desk,
+    refund,
+    refund_desk,
+    starting,
+)
 from web.errors import Problem
 
 _PROBLEMS: Mapping[type[Exception], Callable[[Any], Problem]] = {
@@ -14,6 +23,12 @@ _PROBLEMS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     fulfilment.NotShippableError: lambda error: Problem(409, error.why),
     order_desk.NotExtendableError: lambda error: Problem(
         409, "order_closed", f"The order is {error}."
+    ),
+    starting.AlreadyPaidError: lambda _: Problem(409, "already_paid"),
+    starting.UnderWayError: lambda _: Problem(409, "payment_in_progress"),
+    starting.OrderClosingError: lambda _: Problem(409, "order_closing"),
+    starting.OrderClosedError: lambda error: Problem(
+        409, "order_closed", f"The order is {error.state}."
     ),
     capturing.NotCapturableError: lambda _: Problem(409, "not_capturable"),
     refund.NotRefundableError: lambda _: Problem(409, "not_refundable"),

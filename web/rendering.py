@@ -76,6 +76,7 @@ def payment(
         shown["capture_before"] = row.capture_before
     else:
         shown["client_secret"] = row.secret_for_owner
+        shown["redirect_url"] = row.redirect_for_owner
         shown["publishable_key"] = publishable_key
     return shown
 
@@ -169,6 +170,7 @@ def _payment_of_order(row: Payment) -> dict[str, Any]:
     return {
         "payment_id": row.id,
         "provider": row.provider,
+        "payment_method": row.method,
         "status": row.state,
         "amount": decimal_string(row.amount_minor, row.currency),
         "refunded": decimal_string(row.refunded_minor, row.currency),

@@ -36,6 +36,7 @@ class OrderItem(Schema):
 class OrderPayment(Schema):
     payment_id = number("For GET /orders/payments/<payment_id>/.", 7)
     provider = text("Who takes the money.", "stripe")
+    payment_method = text("How it is paid, if that was chosen.", "klarna", allow_none=True)
     status = one_of(payment.STATES, "Where the payment stands.")
     amount = money("What is to be paid")
     refunded = money("What has been given back of it")
@@ -150,6 +151,7 @@ class Payment(Schema):
     example: ClassVar[dict[str, Any]] = {
         "payment_id": 7,
         "provider": "stripe",
+        "payment_method": None,
         "status": "open",
         "amount": "39.98",
         "refunded": "0.00",
@@ -157,11 +159,13 @@ class Payment(Schema):
         "created_at": "2026-11-22T12:01:00+00:00",
         "failure": None,
         "client_secret": "pi_abc_secret_123",
+        "redirect_url": None,
         "publishable_key": "pk_test_abc",
     }
 
     payment_id = number("For GET /orders/payments/<payment_id>/.", 7)
     provider = text("Who takes the money.", "stripe")
+    payment_method = text("How it is paid, if that was chosen.", "klarna", allow_none=True)
     status = one_of(payment.STATES, "Where the payment stands.")
     amount = money("What is to be paid")
     refunded = money("What has been given back of it")
@@ -175,10 +179,35 @@ class Payment(Schema):
         required=False,
         allow_none=True,
     )
+    redirect_url = text(
+        "The provider's own page, if the buyer pays there: go to it.",
+        required=False,
+        allow_none=True,
+    )
     publishable_key = text(
         "The shop's public key at the provider.", required=False, allow_none=True
     )
     failure = text("Why the last attempt was declined.", required=False, allow_none=True)
+
+
+class PaymentOption(Schema):
+    provider = text("For start-payment.", "stripe")
+    payment_method = text("For start-payment.", "klarna")
+    flow = one_of(
+        ("form", "redirect"),
+        "Whether the buyer pays in a form on your page, with `client_secret`, or on the "
+        "provider's own, at `redirect_url`.",
+    )
+    publishable_key = text("The shop's public key at the provider.", "pk_test_abc", allow_none=True)
+    minimum = money("The least that can be paid so")
+    maximum = money("The most that can be paid so")
+
+
+class PaymentOptions(Schema):
+    currency = currency_code()
+    options = fields.List(
+        Nested(PaymentOption), required=True, metadata=about("In the order of the shop.")
+    )
 
 
 class WebhookReceived(Schema):
@@ -232,6 +261,7 @@ class Problem(Schema):
 
 ORDER = Order()
 PAYMENT = Payment()
+PAYMENT_OPTIONS = PaymentOptions()
 WEBHOOK_RECEIVED = WebhookReceived()
 PROBLEM = Problem()
 HEALTH = Health()

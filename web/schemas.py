@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import marshmallow
-from marshmallow import RAISE, ValidationError, validates_schema
+from marshmallow import RAISE, ValidationError, fields, validate, validates_schema
 
 from models import money
 from web.fields import (
@@ -173,15 +173,44 @@ def start_payment(providers: Iterable[str]) -> Schema:
             code="unknown_provider",
             detail=f"Must be one of {', '.join(names)}.",
             load_default=None,
-            metadata=about("Who takes the money. The shop's default if left out."),
+            metadata=about("Who takes the money. Whoever offers it if left out.", names[0]),
         ),
         "payment_method": SafeStr(
             load_default=None,
             max_length=64,
-            metadata=about("A way to pay that the provider knows, like `card` or `klarna`."),
+            metadata=about(
+                "A way to pay of `/orders/payment-options/`. The provider's own form if left out.",
+                "klarna",
+            ),
         ),
     }
     return Schema.from_dict(body, name="StartPayment")()  # type: ignore[return-value, arg-type]
+
+
+class PaymentOptionsQuery(Schema):
+    """What is to be paid: an order of the caller's, or an amount."""
+
+    order = fields.Integer(
+        load_default=None,
+        validate=validate.Range(1, 2**63 - 1),
+        metadata=about("The id of an order of yours; then nothing else is needed.", 42),
+    )
+    currency = Currency(load_default=None, metadata=about("ISO 4217.", "EUR"))
+    country = CountryCode(
+        load_default=None, metadata=about("Where the bill goes: ISO 3166-1 alpha-2.", "IE")
+    )
+    amount = Money(load_default=None, metadata=about("The total.", "39.98"))
+
+    @validates_schema
+    def ask_for_an_order_or_an_amount(self, data: dict[str, Any], **_context: Any) -> None:
+        """Refuse what says neither, or a finer amount than the currency has."""
+        if data["order"] is None and data["currency"] is None:
+            raise ValidationError({"currency": ["missing_field: Name an order or a currency."]})
+        if data["amount"] is not None and data["currency"] is not None:
+            places = money.exponent(data["currency"])
+            if data["amount"] != round(data["amount"], places):
+                fault = f"invalid_price: Has more than the {places} decimals of the currency."
+                raise ValidationError({"amount": [fault]})
 
 
 EMPTY = Empty()

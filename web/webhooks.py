@@ -39,7 +39,7 @@ blueprint = Blueprint("webhooks", __name__, url_prefix="/orders", description="F
 @blueprint.problems("invalid_signature", "malformed_event", "not_found", "body_too_large", "busy")
 def receive(provider: str) -> dict[str, Any]:
     """Take a provider's signed event; one that is known already is skipped."""
-    if provider not in registry.NAMES:
+    if provider not in registry.in_use():
         raise Problem(404, "not_found")
     request.max_content_length = _LARGEST_EVENT_BYTES
     body = read_body(request)

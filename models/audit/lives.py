@@ -46,7 +46,7 @@ def _life(
 
 CHECKS = (
     _life("orders", orders.STATES, ["pending"], order_id="id"),
-    _life("payment", payment.STATES, ["created"], order_id="order_id"),
+    _life("payment", payment.STATES, ["created", "waiting"], order_id="order_id"),
     # One that was made at the provider is sent from its first moment on.
     _life("refund", refund.STATES, ["requested", "sent"], order_id="order_id"),
     _life("dispute", dispute.STATES, ["open"], order_id="order_id"),

@@ -1,7 +1,7 @@
 """Payments: the amount of their order, each known once, no money unaccounted for."""
 
 from models.audit.check import Check
-from models.payment import FINAL
+from models.payment import FINAL, LIVE
 from models.refund import COUNTED
 
 _ASK = "Compare with the provider; mark the order for review."
@@ -66,12 +66,27 @@ CHECKS = (
         name="payment.final_keeps_no_secret",
         invariant=10,
         subject="payment",
-        repair="Erase client_secret.",
+        repair="Erase client_secret and redirect_url.",
         words={"final": sorted(FINAL)},
         query="""
-            SELECT id, order_id, format('%s, and its client secret is still here', state) AS detail
+            SELECT id, order_id,
+                format('%s, and what lets a buyer pay it is still here', state) AS detail
             FROM payment
             WHERE id BETWEEN :low AND :high AND state = ANY (:final)
-            AND client_secret IS NOT NULL""",
+            AND (client_secret IS NOT NULL OR redirect_url IS NOT NULL)""",
+    ),
+    # By uq_payment_live for each payment that waits.
+    Check(
+        name="payment.waits_for_another",
+        invariant=3,
+        subject="payment",
+        repair="Cancel it; the buyer can start another.",
+        words={"live": sorted(LIVE)},
+        query="""
+            SELECT id, order_id, 'it waits for the end of a payment, and there is none' AS detail
+            FROM payment
+            WHERE id BETWEEN :low AND :high AND state = 'waiting' AND NOT EXISTS (
+                SELECT FROM payment AS other
+                WHERE other.order_id = payment.order_id AND other.state = ANY (:live))""",
     ),
 )

@@ -6,6 +6,14 @@ from sandbox.stripe.cards import ADVICE, Decline, card_of
 from sandbox.stripe.errors import CardError, Document, StripeError
 from sandbox.stripe.events import emit
 
+NOT_AUTHENTICATED = (
+    "payment_intent_authentication_failure",
+    "The provided PaymentMethod has failed authentication; try again, or take a new one.",
+)
+REFUSED_AT_KLARNA = (
+    "payment_method_customer_decline",
+    "The customer declined the payment on the page of the payment method.",
+)
 BANK_SAYS_NO = Decline("card_declined", "generic_decline", "Your card was declined.")
 
 
@@ -85,14 +93,11 @@ def authenticate(call: Call, intent: Document) -> Document:
 
 
 def fail_authentication(call: Call, intent: Document) -> Document:
-    """Let the buyer fail 3-D Secure: no charge was made, and another attempt may be."""
+    """Let the buyer fail 3-D Secure or refuse at Klarna: no charge, and another try may be made."""
     expect(intent, "authenticate", "requires_action")
-    error = StripeError(
-        "The provided PaymentMethod has failed authentication. You can provide "
-        "payment_method_data or a new PaymentMethod to attempt to fulfill this PaymentIntent.",
-        code="payment_intent_authentication_failure",
-        payment_method=call.store.get("payment_method", intent["payment_method"]),
-    )
+    method = call.store.get("payment_method", intent["payment_method"])
+    code, message = REFUSED_AT_KLARNA if method["type"] == "klarna" else NOT_AUTHENTICATED
+    error = StripeError(message, code=code, payment_method=method)
     return _reopen(call, intent, error.error)
 
 

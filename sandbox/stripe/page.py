@@ -49,7 +49,8 @@ def create_blueprint(sandbox: Sandbox) -> Blueprint:
     @blueprint.get("/authenticate/<client_secret>")
     def challenge(client_secret: str) -> Response:
         intent = _intent_of(sandbox, client_secret)
-        return page("authenticate.html", back=_return_url(intent), intent=intent)
+        method = _method_of(sandbox, intent)
+        return page("authenticate.html", back=_return_url(intent), intent=intent, method=method)
 
     @blueprint.post("/authenticate/<client_secret>")
     def authenticate(client_secret: str) -> AnyResponse:
@@ -60,7 +61,7 @@ def create_blueprint(sandbox: Sandbox) -> Blueprint:
         if intent["status"] == "requires_action":
             intent = act(sandbox, "payment_intent", intent["id"], verb)
         if not back:
-            return page("authenticate.html", back=None, intent=intent)
+            return page("authenticate.html", back=None, intent=intent, method=None)
         return redirect(_with_result(back, intent, passed=passed), 303)
 
     return blueprint
@@ -71,6 +72,13 @@ def _payments(sandbox: Sandbox) -> list[tuple[Document, Document | None]]:
     return [
         (intent, sandbox.store.find("charge", intent["latest_charge"] or "")) for intent in intents
     ]
+
+
+def _method_of(sandbox: Sandbox, intent: Document) -> str | None:
+    """What kind of payment method the intent is being paid with."""
+    with sandbox.store.transaction():
+        method = sandbox.store.find("payment_method", intent["payment_method"] or "")
+    return str(method["type"]) if method else None
 
 
 def _intent_of(sandbox: Sandbox, client_secret: str) -> Document:

@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 import settings
-from models import asking, orders, payment, refunding, settling
+from models import asking, orders, payment, refunding, settling, starting
 from models.intents import Failure, RefundSnapshot
 from models.payment import Payment
 from tests import shop
@@ -26,6 +26,7 @@ from tests.telling import (
 )
 
 SECRET = "pi_1_secret_of_its_owner"
+STRIPE = starting.Way(provider="stripe")
 
 
 @pytest.fixture
@@ -321,10 +322,10 @@ def test_a_contradiction_that_is_repeated_is_said_once(payment_id: int) -> None:
 def test_an_order_has_one_live_payment_however_often_it_is_started(payment_id: int) -> None:
     ((order_id,),) = shop.sql("SELECT id FROM orders")
     with shop.database() as session:
-        assert payment.start(session, order_id, "stripe", who="guest").id == payment_id
+        assert starting.start(session, order_id, STRIPE, who="guest").id == payment_id
     tell(payment_id, "succeeded")
-    with pytest.raises(payment.AlreadyPaidError), shop.database() as session:
-        payment.start(session, order_id, "stripe", who="guest")
+    with pytest.raises(starting.AlreadyPaidError), shop.database() as session:
+        starting.start(session, order_id, STRIPE, who="guest")
 
 
 def test_a_refusal_fails_a_payment_only_if_no_answer_was_lost(

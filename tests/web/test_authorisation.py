@@ -11,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from models import api_key, payment, refund
+from models import api_key, refund, starting
 from models.notification import Notification
 from models.session import now
 from models.user import User
@@ -79,6 +79,7 @@ ROUTES = {
     "POST /orders/create/": Route("buyer", "orders:write", body={}),
     "GET /orders/": Route("account", "orders:read"),
     "GET /orders/<int:order_id>/": Route("owner", "orders:read", 1),
+    "GET /orders/payment-options/": PUBLIC,
     "GET /orders/payments/<int:payment_id>/": Route("owner", "orders:read", 1),
     "GET /orders/refunds/<int:refund_id>/": Route("owner", "orders:read", 1),
     "POST /orders/start-payment/<int:order_id>/": Route("owner", "orders:write", 9, {}),
@@ -296,7 +297,7 @@ def _place(order: dict[str, Any], item_id: int) -> dict[str, Any]:
     """What the routes' addresses name, all of one order."""
     job_id = jobs.stage(f"trial:{order['id']}:{item_id}")
     with shop.database() as session:
-        opened = payment.start(session, order["id"], "stripe", who="test")
+        opened = starting.start(session, order["id"], starting.Way(provider="stripe"), who="test")
         given = refund.Refund(
             payment_id=opened.id,
             order_id=order["id"],

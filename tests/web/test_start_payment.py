@@ -45,12 +45,14 @@ def test_a_payment_is_promised_at_first_and_then_has_a_secret(
     assert {**opened.get_json(), "created_at": None} == {
         "payment_id": promised.get_json()["payment_id"],
         "provider": "stripe",
+        "payment_method": None,
         "status": "open",
         "amount": "39.98",
         "refunded": "0.00",
         "currency": "EUR",
         "created_at": None,
         "client_secret": opened.get_json()["client_secret"],
+        "redirect_url": None,
         "publishable_key": stripe_sandbox.publishable_key,
         "failure": None,
     }

@@ -64,7 +64,7 @@ def reconcile(compared: Compared, since: Since | None, *, is_json: bool, is_dry:
     outcomes: Found = {}
     silent = [
         name
-        for name in registry.NAMES
+        for name in registry.in_use()
         if not _is_compared(COMPARISONS[compared], name, since, outcomes, is_dry=is_dry)
     ]
     rows = [_row(difference, done) for difference, done in outcomes.values()]
