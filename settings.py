@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any, Literal, cast, get_args
 from urllib.parse import urlsplit
 
+from babel.localedata import locale_identifiers
 from dotenv import load_dotenv
 from environs import Env, EnvValidationError, validate
 
@@ -114,10 +115,9 @@ class Settings:
     janitor_seconds: int = _number(60, 1)
     reconcile_period_seconds: int = _number(3600, 1)
 
-    smtp_url: str = _text(
-        "smtp://127.0.0.1:1025", r"smtps?://.*", "must be an smtp:// or smtps:// URL"
-    )
+    smtp_url: str = _text("smtp://127.0.0.1:1025", r"smtps?://.*", "must be smtp://… or smtps://…")
     mail_from: str = _text("shop@orders.example")
+    mail_locale: str = _text("en_GB", "|".join(locale_identifiers()), "must be known to Babel")
     shop_name: str = _text("The Shop")
     mail_on_expiry: bool = _by(lambda env, name: env.bool(name, True))
     public_url: str = _address("http://127.0.0.1:8000")

@@ -32,7 +32,6 @@ _SUBJECTS = {
     "refund_late": "Your order {order_number} was paid too late: we are sending {amount} back",
 }
 
-_LOCALE = Locale("en")
 _TAKEN = frozenset({"pending", "succeeded"})
 """States of a refund whose money is on its way."""
 
@@ -82,7 +81,7 @@ def _facts(order: Order) -> dict[str, Any]:
     chosen = settings.current()
     return {
         "order_number": order.order_number,
-        "ordered_on": format_date(order.created_at, "long", locale=_LOCALE),
+        "ordered_on": format_date(order.created_at, "long", locale=_locale()),
         "is_short": order.stock_shortage,
         "lines": [
             {
@@ -122,13 +121,17 @@ def _facts_of_shipment(session: Session, order: Order) -> dict[str, Any]:
     return {name: getattr(shipment, name) for name in fulfilment.TRACKING}
 
 
+def _locale() -> Locale:
+    return Locale.parse(settings.current().mail_locale)
+
+
 def _money(minor: int, currency: str) -> str:
-    return format_currency(decimal_string(minor, currency), currency, locale=_LOCALE)
+    return format_currency(decimal_string(minor, currency), currency, locale=_locale())
 
 
 def _address_lines(address: Address) -> list[str]:
     town = f"{address.postal_code} {address.city}"
-    country = _LOCALE.territories.get(address.country, address.country)
+    country = _locale().territories.get(address.country, address.country)
     parts = (address.name, address.line1, address.line2, town, address.region, country)
     return [part for part in parts if part]
 

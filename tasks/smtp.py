@@ -32,7 +32,8 @@ def send(message: EmailMessage) -> None:
         code, words = next(iter(error.recipients.values()))
         raise _meaning(code)(f"recipient refused: {code} {_anonymous(words)}") from None
     except smtplib.SMTPDataError as error:
-        raise _meaning(error.smtp_code)(_anonymous(error)) from None
+        told = f"content refused: {error.smtp_code} {_anonymous(error.smtp_error)}"
+        raise _meaning(error.smtp_code)(told) from None
     except (OSError, smtplib.SMTPException) as error:  # a refused login or sender too: ours to mend
         raise MailServerError(_anonymous(repr(error))) from None
 
@@ -54,5 +55,6 @@ def _meaning(code: int) -> type[Exception]:
     return MailRefusedError if code >= _PERMANENT else MailServerError
 
 
-def _anonymous(words: object) -> str:
-    return re.sub(r"[^\s<>]+@[^\s<>]+", "(an address)", str(words))
+def _anonymous(words: bytes | str) -> str:
+    said = words.decode(errors="replace") if isinstance(words, bytes) else words
+    return re.sub(r"[^\s<>]+@[^\s<>]+", "(an address)", said)

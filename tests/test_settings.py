@@ -89,6 +89,7 @@ def test_production_refuses_every_default_and_names_them_all(
         ("MAX_BODY_BYTES", "many"),
         ("WEB_THREADS", "0"),
         ("INSTANCE", "Not a slug"),
+        ("MAIL_LOCALE", "en_Atlantis"),
     ],
 )
 def test_production_refuses_what_does_not_add_up(

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
+from html import unescape
 from typing import Any
 
 import pytest
@@ -181,6 +182,28 @@ def test_what_is_not_known_of_a_shipment_is_not_mentioned(payment_id: int) -> No
     assert told(mail, "Blue T-shirt")
     for word in ("None", "Carrier", "Tracking", "Follow"):
         assert not any(word in body_of(mail, kind) for kind in ("plain", "html"))
+
+
+@pytest.mark.parametrize(
+    ("locale", "day", "total"),
+    [
+        ("en_GB", "7 December 2026", "€39.98"),
+        ("en_US", "December 7, 2026", "€39.98"),
+        ("de_DE", "7. Dezember 2026", "39,98\N{NO-BREAK SPACE}€"),
+    ],
+)
+def test_dates_and_money_are_written_as_the_shop_writes_them(
+    payment_id: int, monkeypatch: pytest.MonkeyPatch, locale: str, day: str, total: str
+) -> None:
+    tell(payment_id, "succeeded")
+    shop.sql("UPDATE orders SET created_at = '2026-12-07 12:00+00' RETURNING id")
+    chosen = replace(settings.current(), mail_locale=locale)
+    monkeypatch.setattr("settings.current", lambda: chosen)
+    (mail,) = mails()
+
+    bodies = [unescape(body_of(mail, kind)) for kind in ("plain", "html")]
+
+    assert all(day in body and total in body for body in bodies)
 
 
 @pytest.mark.parametrize(("is_on", "kinds"), [(True, ["order_expired"]), (False, [])])
