@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from babel import Locale
 from babel.dates import format_datetime, format_timedelta
 from babel.numbers import format_compact_decimal, format_currency, format_decimal
 
@@ -13,7 +14,7 @@ from models.orders import Order
 from models.story import Moment
 from web.errors import Problem
 
-_LOCALE = "en"
+_LOCALE = Locale("en")
 _MOODS = {
     "person": "bad",
     "dead": "bad",
@@ -108,6 +109,11 @@ def short_span(seconds: float) -> str:
         if seconds >= size:
             return f"{seconds / size:g} {unit}"
     return f"{seconds:g} s"
+
+
+def country(code: str) -> str:
+    """IE → "Ireland"."""
+    return str(_LOCALE.territories.get(code, code))
 
 
 def plain(word: str) -> str:
