@@ -19,6 +19,8 @@ from structlog.processors import JSONRenderer, TimeStamper
 from structlog.stdlib import ExtraAdder, ProcessorFormatter, add_log_level, add_logger_name
 from structlog.typing import EventDict, WrappedLogger
 
+from providers import registry
+
 FIELDS = (
     "timestamp",
     "level",
@@ -55,7 +57,7 @@ _PRIVATE = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _LONGEST_TEXT = 500
-_CHATTY = ("celery", "stripe", "urllib3", "alembic")
+_CHATTY = ("celery", "urllib3", "alembic", *registry.NAMES)  # a provider's library bears its name
 
 logger = logging.getLogger(__name__)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatch
 
 from models.kinds import QUEUES
+from providers import registry
 
 Rule = Callable[[ast.Module], Iterable[ast.AST]]
 
@@ -17,6 +18,7 @@ ADDED = {"providers", "sandbox", "settings.py", "benchmarks", "docs", "deploy", 
 ADDED |= {"Makefile", "pyproject.toml", "LICENSE"}
 
 _ENDS_A_TRANSACTION = {"commit", "rollback", "begin", "begin_nested"}
+_PROVIDERS = {*registry.NAMES, "paypal", "klarna"}
 _DRIVERS = {"driver_connection", "dbapi_connection", "raw_connection", "cursor", "pgconn"}
 _ENVIRONMENT = {"os.environ", "os.environb", "os.getenv", "os.getenvb"}
 _ENVIRONMENT_READERS = {"environs", "dotenv"}
@@ -46,6 +48,24 @@ def transactions_ended(tree: ast.Module) -> Iterator[ast.AST]:
             and not (isinstance(node.func.value, ast.Name) and node.func.value.id in verbs_of)
         ):
             yield node
+
+
+def providers_named(tree: ast.Module) -> Iterator[ast.AST]:
+    """Names of providers and methods in code; an example in the documentation is none."""
+    examples = {
+        inner
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.Call) and _called(node) in ("text", "about"))
+        or (isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "example")
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and node.value in _PROVIDERS and node not in examples:
+            yield node
+
+
+def _called(node: ast.Call) -> str:
+    return ast.unparse(node.func).rpartition(".")[2]
 
 
 def drivers_reached(tree: ast.Module) -> Iterator[ast.AST]:

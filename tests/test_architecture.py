@@ -77,6 +77,11 @@ def test_only_a_statement_goes_past_the_engine() -> None:
     assert _offences(rules.drivers_reached, [STATEMENT])
 
 
+def test_the_core_knows_no_provider_by_name() -> None:
+    assert _offences(rules.providers_named, _modules("models", "tasks", "web")) == []
+    assert _offences(rules.providers_named, _modules("providers"))
+
+
 def test_only_settings_reads_the_environment() -> None:
     assert _offences(rules.environment_read, _modules(*rules.PACKAGES, "celeryconfig.py")) == []
 
@@ -158,6 +163,8 @@ OFFENCES: list[tuple[Rule, str]] = [
     (rules.transactions_ended, "def verb(session):\n    with session.begin_nested(): pass"),
     (rules.drivers_reached, "session.connection().connection.cursor()"),
     (rules.drivers_reached, "db.engine.raw_connection()"),
+    (rules.providers_named, "if row.provider == 'stripe': pass"),
+    (rules.providers_named, "FEES = {'paypal': 3}"),
     (rules.environment_read, "import os\nos.environ['HOME']"),
     (rules.environment_read, "import os\nos.getenv('HOME')"),
     (rules.environment_read, "from os import environ"),
@@ -179,6 +186,8 @@ OFFENCES: list[tuple[Rule, str]] = [
 ]
 INNOCENT: list[tuple[Rule, str]] = [
     (rules.transactions_ended, "from models import asking\nasking.begin(session, 7)"),
+    (rules.providers_named, "provider = text('Who takes the money.', 'stripe')"),
+    (rules.providers_named, "example: dict[str, str] = {'provider': 'stripe'}"),
     (rules.environment_read, "import os\nos.getpid()"),
     (rules.clocks_read, "import time\ntime.monotonic()"),
     (rules.clocks_read, "from models.session import now\ntext(f'SELECT {now()}')"),

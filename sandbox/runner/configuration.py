@@ -126,7 +126,14 @@ def _addresses(ports: Ports, database_url: str, redis_url: str) -> dict[str, str
         "SHOP_NAME": settings.given("SHOP_NAME") or SHOP_NAME,
         "PUBLIC_URL": public,
         "ORDER_PAGE_URL": settings.given("ORDER_PAGE_URL") or order_page,
+        "PAYMENT_RETURN_URL": settings.given("PAYMENT_RETURN_URL") or order_page.partition("#")[0],
+        "PAYMENT_METHODS": settings.given("PAYMENT_METHODS") or _methods(),
     }
+
+
+def _methods() -> str:
+    """All that our own stand-in has; of a given account nobody knows what it has besides cards."""
+    return "card,klarna" if is_needed("provider") else "card"
 
 
 def _other_database(redis_url: str) -> str:

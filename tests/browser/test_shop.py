@@ -68,6 +68,23 @@ def test_the_bank_asks_and_is_answered_no_then_yes(buyer: Person) -> None:
     buyer.chooses(ASKED).clicks("Pay €35.00").clicks("Yes, pay").order_turns("paid")
 
 
+def test_klarna_is_approved_on_a_page_of_its_own(buyer: Person, running: Product) -> None:
+    _takes(buyer, "Stoneware mug").chooses("Klarna").clicks("Pay €14.50")
+    buyer.sees("This stands in for Klarna").clicks("Approve").order_turns("paid")
+
+    rows = "SELECT method, state FROM payment WHERE order_id = %s"
+    assert running.sql(rows, buyer.order_id) == [("klarna", "succeeded")]
+
+
+def test_who_is_refused_at_klarna_pays_by_card(buyer: Person, running: Product) -> None:
+    _takes(buyer, "Canvas tote bag").chooses("Klarna").clicks("Pay €12.50")
+    buyer.clicks("Refuse and go back").sees("Klarna did not confirm the payment.")
+
+    buyer.chooses(GOOD).clicks("Pay €12.50").order_turns("paid")
+
+    assert _charges(running, buyer.order_id) == ["cancelled", "succeeded"]
+
+
 def test_a_slow_bank_is_waited_for(buyer: Person, running: Product) -> None:
     _takes(buyer, "Black T-shirt").chooses(SLOW).clicks("Pay €19.99")
     buyer.sees("Your bank is thinking.").sees("you are the bank")

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from models import capturing
+from tasks.base import drain
 from tests import shop
 from tests.sandbox.process import StripeProcess
 from tests.settings_of import changed
@@ -167,6 +169,33 @@ def test_an_approved_klarna_payment_pays_the_order(
     assert (seen["status"], seen["payments"][0]["status"]) == ("paid", "succeeded")
     (payment,) = shop.sql("SELECT redirect_url, client_secret FROM payment")
     assert payment == (None, None)
+
+
+def test_klarnas_money_can_be_reserved_and_is_captured_in_time(
+    client: FlaskClient, stripe_sandbox: StripeProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed(monkeypatch, payment_capture="manual")
+    shop.make_item()
+    order = shop.place(client)
+    shop.choose(client, order, KLARNA)
+    opened = shop.redirected(client, order)
+    shop.at_klarna(opened, "yes")
+    shop.tell_all(client, stripe_sandbox)
+    left = "SELECT state, round(extract(epoch FROM capture_before - sent_at) / 86400) FROM payment"
+    assert shop.sql(left) == [("authorised", 7)]  # Stripe says none for Klarna: its shortest
+
+    with shop.database() as session:
+        capturing.request(session, opened["payment_id"], who="staff:1")
+    drain()
+
+    assert shop.look(client, order)["status"] == "paid"
+    ((provider_id,),) = shop.sql("SELECT provider_payment_id FROM payment")
+    charges = stripe_sandbox.ledger()["charges"]
+    assert [
+        (each["id"][:3], each["amount_captured"])
+        for each in charges
+        if each["payment_intent"] == provider_id
+    ] == [("py_", 3998)]
 
 
 def test_who_is_refused_at_klarna_may_try_again_on_a_new_page(

@@ -17,7 +17,8 @@ import requests
 from tests.shop import order_body
 
 ROOT = Path(__file__).parents[2]
-_GIVEN = ("DATABASE_", "REDIS_", "CELERY_", "STRIPE_", "SMTP_", "APP_ENV", "INSTANCE", "START_")
+_SERVERS = ("DATABASE_", "REDIS_", "CELERY_", "STRIPE_", "SMTP_")
+_GIVEN = (*_SERVERS, "APP_ENV", "INSTANCE", "PAYMENT_", "START_")
 
 
 class Product:

@@ -45,6 +45,7 @@ _MOODS = {
     "delivered": "cool",
     "works": "cool",
     "leased": "cool",
+    "waiting": "cool",
     "processing": "cool",
 }
 

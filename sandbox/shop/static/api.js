@@ -92,9 +92,16 @@ export async function cancel(orderId) {
   return (await call(`/orders/cancel/${orderId}/`, { method: "POST", body: {}, headers })).said;
 }
 
-export async function startPayment(orderId, wait) {
+// The ways to pay an order, or what a currency and a country have.
+export async function paymentOptions({ order: orderId, ...place }) {
+  const query = new URLSearchParams(orderId ? { order: orderId } : place);
+  const headers = orderId ? asOwner(orderId) : {};
+  return (await call(`/orders/payment-options/?${query}`, { headers })).said.options;
+}
+
+export async function startPayment(orderId, wait, way) {
   const headers = { ...asOwner(orderId), "Idempotency-Key": newKey(), Prefer: `wait=${wait}` };
-  const options = { method: "POST", body: {}, headers };
+  const options = { method: "POST", body: way, headers };
   return (await call(`/orders/start-payment/${orderId}/`, options)).said;
 }
 

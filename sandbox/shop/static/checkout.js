@@ -153,6 +153,16 @@ form.addEventListener("submit", async (event) => {
   }
 });
 
-show(at("cards"), choice());
+async function offer() {
+  const place = { currency: lines()[0].currency, country: form.elements.country.value };
+  const options = await api.paymentOptions(place).catch(() => []);
+  show(at("cards"), choice(options, new FormData(form).get("card") ?? undefined));
+}
+
+show(at("cards"), choice([]));
 draw();
+if (lines().length) {
+  offer();
+  form.elements.country.addEventListener("change", offer);
+}
 addEventListener("basket", draw);

@@ -4,13 +4,13 @@ import * as api from "./api.js";
 import { at, element, seconds, show, update } from "./dom.js";
 import { add, table } from "./lines.js";
 import { written } from "./money.js";
-import { choice, Declined, pay } from "./pay.js";
+import { choice, Declined, nameOf, pay } from "./pay.js";
 import { events, statusName } from "./status.js";
 
 const WAIT = 20;
-const LIVE = new Set(["created", "sent", "unknown", "open", "requires_action", "processing", "authorised"]);
+const LIVE = new Set(["waiting", "created", "sent", "unknown", "open", "requires_action", "processing", "authorised"]);
 const orderId = Number(at("main").dataset.order);
-const view = { order: null, payment: null, busy: "", trouble: null };
+const view = { order: null, payment: null, options: [], busy: "", trouble: null };
 
 // --- what is told ---
 
@@ -32,7 +32,7 @@ function heading({ order, payment, busy }) {
   if (payment?.status === "processing") return ["Your bank is thinking.", "The money is on its way. This page turns paid by itself."];
   if (payment?.status === "succeeded") return ["Payment received.", "One moment: this page turns paid by itself."];
   if (payment?.status === "authorised") return ["Your bank has agreed.", "The money is reserved and will be taken in a moment."];
-  if (payment?.status === "requires_action") return ["Your bank has a question.", "Answer it on the page of your bank, or take another card."];
+  if (payment?.status === "requires_action") return [`${nameOf(payment.payment_method)} has a question.`, "Answer it on the page that you were led to, or pay in another way."];
   return ["Almost yours.", "Your things are held for you. Pay to make them yours."];
 }
 
@@ -57,7 +57,7 @@ function payForm() {
   return element(
     "form",
     { id: "pay", submit },
-    element("fieldset", {}, element("legend", {}, "Pay with"), element("div", { class: "cards" }, ...choice())),
+    element("fieldset", {}, element("legend", {}, "Pay with"), element("div", { class: "cards" }, ...choice(view.options))),
     element("p", { class: "actions" }, element("button", { class: "main", type: "submit" }, `Pay ${amount}`), cancelButton()),
   );
 }
@@ -194,7 +194,7 @@ async function look() {
   view.payment = live ?? null;
   if (view.order.status !== "pending" || view.payment?.status === "processing") view.busy = "";
   if (before === "processing" && view.payment?.status === "open") {
-    view.trouble = "Your bank refused. Nothing was charged. Try another card.";
+    view.trouble = `${nameOf(view.payment.payment_method)} refused. Nothing was charged. Try another way.`;
   }
 }
 
@@ -239,16 +239,18 @@ function takeToken() {
 
 function comeFromBank() {
   const result = new URLSearchParams(location.search).get("redirect_status");
-  if (result === null) return;
-  history.replaceState(null, "", location.pathname);
-  if (result === "failed") view.trouble = "Your bank did not confirm the payment. Nothing was charged. Try another card.";
-  else view.busy = "Payment received.";
+  if (location.search) history.replaceState(null, "", location.pathname);
+  if (result === "succeeded") view.busy = "Payment received.";
+  if (result !== "failed") return;
+  const who = nameOf(view.order.payments.at(-1)?.payment_method);
+  view.trouble = `${who} did not confirm the payment. Nothing was charged. Try another way.`;
 }
 
 async function begin() {
   takeToken();
-  comeFromBank();
   await look();
+  comeFromBank();
+  if (view.order.status === "pending") view.options = await api.paymentOptions({ order: orderId }).catch(() => []);
   draw();
   setInterval(tick, 1000);
   const card = sessionStorage.getItem(`pay:${orderId}`);
