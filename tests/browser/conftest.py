@@ -17,13 +17,19 @@ Arrival = Callable[[], Person]
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Product]":
-    """The whole product with its demo shop, whose sweep looks for overdue orders all the time."""
+    """The whole product with its demo shop, whose sweeps look for what is late all the time."""
     from tests.wiring.product import Product  # noqa: PLC0415 - after the environment is set
 
     if not (BROWSER and DRIVER):
         pytest.skip("NO BROWSER, NOT TESTED: apt-get install chromium chromium-driver")
     directory = tmp_path_factory.mktemp("shop")
-    with Product(directory, SWEEP_PERIOD_SECONDS="1", LIMIT_ORDERS_PER_MINUTE="0") as product:
+    with Product(
+        directory,
+        LIMIT_ORDERS_PER_MINUTE="0",
+        SWEEP_PERIOD_SECONDS="1",
+        JANITOR_SECONDS="2",
+        JOB_BACKOFF_CAP_SECONDS="2",
+    ) as product:
         yield product
 
 

@@ -36,6 +36,7 @@ class Person:
     def __init__(self, driver: Chrome, home: str) -> None:
         self.driver = driver
         self._home = home
+        self._traffic: list[dict[str, Any]] = []
 
     def goes_to(self, path: str) -> Self:
         self.driver.get(self._home + path)
@@ -58,6 +59,12 @@ class Person:
         """Click what has no words of its own."""
         self.driver.find_element(By.CSS_SELECTOR, selector).click()
         return self
+
+    def presses_act(self, act: str) -> Self:
+        """Press the button of the sandbox desk for this act, once it is there."""
+        selector = f"[data-act='{act}']"
+        self._wait(lambda driver: driver.find_elements(By.CSS_SELECTOR, selector), act)
+        return self.presses(selector)
 
     def width_of_page(self) -> int:
         script = "return Math.max(document.documentElement.scrollWidth, innerWidth)"
@@ -179,9 +186,30 @@ class Person:
             and not event["params"]["request"]["url"].startswith("data:")
         }
 
-    def _events(self) -> Iterator[dict[str, Any]]:
-        for entry in self.driver.get_log("performance"):  # type: ignore[no-untyped-call]
-            yield json.loads(entry["message"])["message"]
+    def pauses(self, words: str) -> list[tuple[float, float]]:
+        """In how many seconds to ask an address with these words again, as told and as done."""
+        pauses, told = [], None
+        for event in self._events():
+            given, at = event["params"], event["params"].get("timestamp")
+            if event["method"] == "Network.requestWillBeSent":
+                if told and words in given["request"]["url"]:
+                    pauses.append((told[0], at - told[1]))
+                    told = None
+            elif event["method"] == "Network.responseReceived":
+                headers = given["response"]["headers"]
+                if words in given["response"]["url"] and "Retry-After" in headers:
+                    told = (float(headers["Retry-After"]), at)
+        return pauses
+
+    def until(self, condition: Callable[[], object], what: str) -> Self:
+        self._wait(lambda _: condition(), what)
+        return self
+
+    def _events(self) -> list[dict[str, Any]]:
+        """What has gone over the line so far."""
+        entries = self.driver.get_log("performance")  # type: ignore[no-untyped-call]
+        self._traffic += [json.loads(entry["message"])["message"] for entry in entries]
+        return self._traffic
 
     def _text(self, place: str) -> str:
         script = "return document.querySelector(arguments[0])?.innerText ?? ''"

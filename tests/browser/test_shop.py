@@ -1,5 +1,6 @@
 """The demo shop as buyers meet it, in a real browser on the real product."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -137,6 +138,25 @@ def test_who_comes_while_another_orders_the_piece_waits_for_a_moment(
     buyer.order_turns("paid")
 
 
+def test_a_page_that_waits_in_a_crowd_comes_back_when_it_is_told(
+    buyer: Person, running: Product
+) -> None:
+    order = running.place()
+    headers = {"Authorization": f"Bearer {order['token']}"}
+
+    def waits(_: int) -> None:
+        running.get(f"/orders/{order['id']}/?wait=30", headers=headers)
+
+    with ThreadPoolExecutor(32) as crowd:
+        crowd.map(waits, range(32))
+        buyer.goes_to(f"/shop/orders/{order['id']}/#{order['token']}").sees("Almost yours.")
+        buyer.until(lambda: len(buyer.pauses("wait=20")) > 1, "another look")
+        running.post(f"/orders/cancel/{order['id']}/", headers=headers, json={})
+
+    buyer.order_turns("cancelled")
+    assert all(told <= kept for told, kept in buyer.pauses("wait=20"))
+
+
 def test_what_has_changed_meanwhile_is_said_and_can_be_mended(
     buyer: Person, running: Product
 ) -> None:
@@ -150,14 +170,3 @@ def test_what_has_changed_meanwhile_is_said_and_can_be_mended(
     buyer.clicks("Pay €9.00").order_turns("paid")
 
     assert rival["status"] == "pending"
-
-
-def test_the_sandbox_desk_kills_a_worker_and_the_auditor_misses_nothing(
-    buyer: Person, running: Product
-) -> None:
-    before = running.run["pids"]["worker_mail"]
-    buyer.goes_to("/dev/").sees(str(before)).presses("[data-kill=worker_mail]")
-
-    running.until(lambda: running.run["pids"].get("worker_mail", before) != before, "a new one")
-    buyer.sees(str(running.run["pids"]["worker_mail"]))
-    buyer.clicks("Ask the auditor").sees("Every promise is kept.")

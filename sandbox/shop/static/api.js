@@ -5,10 +5,12 @@ import { seconds } from "./dom.js";
 const TRIES = 5;
 const LATER = new Set(["busy", "request_in_progress", "too_many_requests", "internal_error"]);
 
+const retryAfter = (answer) => Number(answer?.headers.get("Retry-After") ?? 0);
+
 export class Problem extends Error {
   constructor(body, answer) {
     super(body.detail ?? body.title);
-    Object.assign(this, body, { retryAfter: Number(answer?.headers.get("Retry-After") ?? 0) });
+    Object.assign(this, body, { retryAfter: retryAfter(answer) });
   }
 }
 
@@ -32,7 +34,7 @@ async function once(path, { method = "GET", body, headers = {}, signal } = {}) {
   }
   const said = await answer.json().catch(() => ({ ...OFFLINE, status: answer.status }));
   if (!answer.ok) throw new Problem(said, answer);
-  return { said, status: answer.status };
+  return { said, pause: retryAfter(answer) };
 }
 
 export async function call(path, options = {}) {
@@ -82,10 +84,18 @@ export async function place(order, key) {
   return said;
 }
 
-export async function order(orderId, { wait = 0, seen = "", signal } = {}) {
-  const query = wait ? `?wait=${wait}&seen=${seen}` : "";
-  return (await call(`/orders/${orderId}/${query}`, { headers: asOwner(orderId), signal })).said;
+// A look that waits for news of another status than the one seen. A shop in which many wait answers
+// at once and says in how many seconds to ask again, which are left to pass here.
+async function watch(path, orderId, { wait = 0, seen = "", signal } = {}) {
+  const asked = wait ? `?${new URLSearchParams({ wait, ...(seen ? { seen } : {}) })}` : "";
+  const { said, pause } = await call(path + asked, { headers: asOwner(orderId), signal });
+  await seconds(pause, signal);
+  return said;
 }
+
+export const order = (orderId, options) => watch(`/orders/${orderId}/`, orderId, options);
+
+export const payment = (orderId, paymentId, options) => watch(`/orders/payments/${paymentId}/`, orderId, options);
 
 export async function cancel(orderId) {
   const headers = { ...asOwner(orderId), "Idempotency-Key": newKey() };
@@ -103,10 +113,4 @@ export async function startPayment(orderId, wait, way) {
   const headers = { ...asOwner(orderId), "Idempotency-Key": newKey(), Prefer: `wait=${wait}` };
   const options = { method: "POST", body: way, headers };
   return (await call(`/orders/start-payment/${orderId}/`, options)).said;
-}
-
-export async function payment(orderId, paymentId, { wait = 0, seen = "", signal } = {}) {
-  const query = wait ? `?wait=${wait}&seen=${seen}` : "";
-  const path = `/orders/payments/${paymentId}/${query}`;
-  return (await call(path, { headers: asOwner(orderId), signal })).said;
 }

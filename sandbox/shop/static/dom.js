@@ -29,7 +29,12 @@ export function update(place, ...children) {
 
 export const at = (id) => document.getElementById(id);
 
-export const seconds = (count) => new Promise((done) => setTimeout(done, count * 1000));
+// So many seconds, or fewer if the signal tells to stop.
+export const seconds = (count, signal) =>
+  new Promise((done) => {
+    const timer = setTimeout(done, count * 1000);
+    signal?.addEventListener("abort", () => done(clearTimeout(timer)));
+  });
 
 export function picture(sku, description, properties = {}) {
   const src = `/shop/pictures/${encodeURIComponent(sku)}.svg`;
