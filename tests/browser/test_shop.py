@@ -144,11 +144,12 @@ def test_a_page_that_waits_in_a_crowd_comes_back_when_it_is_told(
     order = running.place()
     headers = {"Authorization": f"Bearer {order['token']}"}
 
-    def waits(_: int) -> None:
+    def waits() -> None:
         running.get(f"/orders/{order['id']}/?wait=30", headers=headers)
 
     with ThreadPoolExecutor(32) as crowd:
-        crowd.map(waits, range(32))
+        waiting = [crowd.submit(waits) for _ in range(32)]
+        buyer.until(lambda: sum(each.done() for each in waiting) >= 16, "no seat for most of them")
         buyer.goes_to(f"/shop/orders/{order['id']}/#{order['token']}").sees("Almost yours.")
         buyer.until(lambda: len(buyer.pauses("wait=20")) > 1, "another look")
         running.post(f"/orders/cancel/{order['id']}/", headers=headers, json={})
