@@ -5,7 +5,7 @@ from datetime import timedelta
 from sqlalchemy import Interval, select, type_coerce
 from sqlalchemy.orm import Session
 
-from models import journal, looking, orders, payment, starting
+from models import capturing, journal, looking, orders, payment, starting
 from models.intents import PaymentRequest
 from models.orders import Address, Order
 from models.payment import STATES, UNSENT, Payment
@@ -49,9 +49,8 @@ def to_look_at(session: Session, payment_id: int) -> PaymentRequest | None:
 def to_capture(session: Session, payment_id: int) -> PaymentRequest | None:
     """What to capture; None unless money is reserved for an order that still wants it so."""
     order, row = payment.lock_with_order(session, payment_id)
-    is_pending = order.state == "pending" and order.closing is None
-    is_wanted = is_pending and payment.waiting_of(session, order.id) is None
-    return request_for(session, order, row) if row.state == "authorised" and is_wanted else None
+    is_wanted = row.state == "authorised" and capturing.is_wanted(session, order)
+    return request_for(session, order, row) if is_wanted else None
 
 
 def to_close(session: Session, payment_id: int) -> PaymentRequest | None:

@@ -1,12 +1,14 @@
-"""Capture by hand: money that a customer's bank has reserved is taken when staff say so."""
+"""Capture: money that is reserved, or agreed to, is taken: by itself, or when staff say so."""
 
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 import settings
 from models import job_desk, journal, orders, payment
+from models.job import Job
+from models.orders import Order
 from models.payment import Payment
 from models.session import now
 
@@ -38,12 +40,41 @@ def request(session: Session, payment_id: int, *, who: str) -> Payment:
     return row
 
 
+def is_wanted(session: Session, order: Order) -> bool:
+    """Whether the order may still be paid by its live payment."""
+    is_pending = order.state == "pending" and order.closing is None
+    return is_pending and payment.waiting_of(session, order.id) is None
+
+
+def take(session: Session, order: Order, row: Payment) -> None:
+    """Have the money taken that the buyer has agreed to, if its order still wants it."""
+    if is_wanted(session, order):
+        job_desk.ask(
+            session,
+            "payments.capture",
+            key=f"capture:{row.id}",
+            order_id=order.id,
+            payment_id=row.id,
+        )
+
+
+def is_under_way(session: Session, payment_id: int) -> bool:
+    """Whether a worker may be taking the money at this moment."""
+    held = (Job.kind == "payments.capture", Job.state == "leased")
+    is_this = Job.payload["payment_id"].as_integer() == payment_id
+    return bool(session.scalar(select(exists().where(*held, is_this))))
+
+
 def warn(session: Session) -> None:
     """Have a person look at orders whose reserved money will soon be gone."""
     soon = timedelta(hours=settings.current().capture_warning_hours)
     ending = session.execute(
         select(Payment.id, Payment.order_id, Payment.capture_before)
-        .where(Payment.state == "authorised", Payment.capture_before <= now() + soon)
+        .where(
+            Payment.state == "authorised",
+            Payment.capture == "manual",
+            Payment.capture_before <= now() + soon,
+        )
         .order_by(Payment.order_id)
         .limit(_BATCH)
     ).all()

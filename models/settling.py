@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 import settings
-from models import journal, looking, orders, payment, refund, refunding, sealed, starting
+from models import capturing, journal, looking, orders, payment, refund, refunding, sealed, starting
 from models.intents import PaymentSnapshot
 from models.orders import Order
 from models.payment import FINAL, STATES, Payment
@@ -45,7 +45,10 @@ def record(
         _advance(session, order, row, snapshot, witness)
     if row.state == "authorised":
         row.capture_before = snapshot.capture_before or row.capture_before
-        _authorised(session, order, row)
+        if row.capture == "manual":
+            _authorised(session, order, row)
+        else:
+            capturing.take(session, order, row)
     if row.state not in FINAL:
         _keep_ways_to_pay(row, snapshot)
     signal_after_commit(session, f"payment:{row.id}")

@@ -73,7 +73,7 @@ class ProviderEvent:
     idempotency_key: str | None
     """The key of the call that caused it."""
     provider_payment_id: str | None
-    """The payment that it is about, at the provider; None if it is about no payment."""
+    """The payment that it is about, at the provider; None if it does not say, or is about none."""
     marked_payment_id: int | None
     """Our payment's id, as our own mark on the object says."""
     payment: PaymentSnapshot | None = None

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
-from models import asking, looking, settling
+from models import asking, capturing, looking, settling
 from models.intents import PaymentRequest, PaymentSnapshot
 from models.kinds import Retry
 from models.payment import FINAL, UNANSWERED
@@ -99,8 +99,11 @@ def close(work: Work, payment_id: int) -> None:
     """Close the payment at its provider, so that its order can end, or wait for money in flight."""
     with transaction() as session:
         request = asking.to_close(session, payment_id)
+        is_being_captured = capturing.is_under_way(session, payment_id)
     if request is None:
         return work.skip("it is final already")
+    if is_being_captured:  # begun before anybody wanted it closed; from then on, none begins
+        return work.retry(InFlightError("it is being captured"))
     peer, provider = peers.provider(request.provider).unhurried(), registry.get(request.provider)
     if request.provider_payment_id is None:  # its creation may or may not have reached them
         opened = work.outside(peer, provider.create, request)

@@ -53,11 +53,15 @@ def apply(work: Work, event_row_id: int) -> None:
 
 def _tells_something(event: ProviderEvent) -> bool:
     told = (event.payment, event.refund, event.dispute, event.attempt, event.looks, event.warning)
-    return event.provider_payment_id is not None and any(told)
+    return _is_about_a_payment(event) and any(told)
+
+
+def _is_about_a_payment(event: ProviderEvent) -> bool:
+    return event.provider_payment_id is not None or event.marked_payment_id is not None
 
 
 def _match(session: Session, provider: str, event: ProviderEvent) -> int | None:
-    if event.provider_payment_id is None:
+    if not _is_about_a_payment(event):
         return None
     return matching.match(
         session,

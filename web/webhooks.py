@@ -8,7 +8,7 @@ from flask import request
 from models import webhook_event
 from models.session import transaction
 from providers import registry
-from providers.base import InvalidSignature, MalformedEvent
+from providers.base import InvalidSignature, MalformedEvent, OutcomeUnknown
 from providers.metrics import Histogram
 from web.api import Blueprint
 from web.errors import Problem
@@ -49,6 +49,8 @@ def receive(provider: str) -> dict[str, Any]:
         raise Problem(400, "invalid_signature") from None
     except MalformedEvent as error:
         raise Problem(400, "malformed_event", str(error)) from None
+    except OutcomeUnknown:  # whether it is the provider's could not be found out: it comes again
+        raise Problem(503, "busy", headers={"Retry-After": "1"}) from None
     with transaction() as session:
         is_new = webhook_event.store(
             session,

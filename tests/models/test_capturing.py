@@ -1,4 +1,4 @@
-"""Capture by hand: goods stay held while money is reserved, and staff are warned in time."""
+"""Capture: by hand, goods stay held and staff are warned in time; by itself, it comes at once."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -12,11 +12,18 @@ from tests import shop
 from tests.telling import sent_payment, sound, state_of, stock, tell, the_order
 
 
+def captured_by_hand(client: FlaskClient) -> int:
+    """A payment of which staff say when its money is taken."""
+    payment_id = sent_payment(client)
+    shop.sql("UPDATE payment SET capture = 'manual' RETURNING id")
+    return payment_id
+
+
 @pytest.fixture
 def payment_id(client: FlaskClient) -> int:
     """A payment whose money is reserved for three days."""
     shop.make_item(units=10)
-    payment_id = sent_payment(client)
+    payment_id = captured_by_hand(client)
     deadline = datetime.now(UTC) + timedelta(days=3)
     tell(payment_id, "authorised", capture_before=deadline)
     return payment_id
@@ -41,7 +48,7 @@ def test_reserved_money_is_no_payment_and_keeps_the_goods(payment_id: int) -> No
 
 def test_without_a_date_it_is_taken_for_seven_days(client: FlaskClient) -> None:
     shop.make_item()
-    payment_id = sent_payment(client)
+    payment_id = captured_by_hand(client)
     tell(payment_id, "authorised")
     ((left,),) = shop.sql("SELECT capture_before - sent_at FROM payment")
     assert timedelta(days=7) <= left < timedelta(days=7, minutes=1)
@@ -103,3 +110,30 @@ def test_what_is_not_reserved_cannot_be_captured(client: FlaskClient) -> None:
     open_one = sent_payment(client)
     with pytest.raises(NotCapturableError), shop.database() as session:
         capturing.request(session, open_one, who="staff:1")
+
+
+def test_what_a_buyer_has_agreed_to_is_taken_at_once_and_by_one_job(client: FlaskClient) -> None:
+    shop.make_item()
+    payment_id = sent_payment(client)
+    for _ in range(2):
+        tell(payment_id, "authorised", "look")
+    jobs = "SELECT payload FROM job WHERE kind = 'payments.capture'"
+    assert shop.sql(jobs) == [({"payment_id": payment_id},)]
+
+    tell(payment_id, "open", "look")  # the means of payment was declined
+    shop.sql("UPDATE job SET state = 'done' WHERE kind = 'payments.capture' RETURNING id")
+    tell(payment_id, "authorised", "look")
+    assert len(shop.sql(jobs)) == 2
+
+    warn()
+    assert not the_order()["needs_review"]
+
+
+def test_nothing_is_taken_for_an_order_that_is_closing(client: FlaskClient) -> None:
+    shop.make_item()
+    payment_id = sent_payment(client)
+    with shop.database() as session:
+        order_id = session.get_one(Payment, payment_id).order_id
+        closing.cancel(session, order_id, who="staff:1", why="not wanted")
+    tell(payment_id, "authorised", "look")
+    assert shop.sql("SELECT id FROM job WHERE kind = 'payments.capture'") == []
