@@ -22,10 +22,12 @@ _DEFAULT_SECRET = "development-only-secret-key-not-for-production"  # noqa: S105
 _DEFAULT_FIELD_KEY = "ZGV2ZWxvcG1lbnQtb25seS1maWVsZC1rZXktMDAwMDA="
 _MIN_SECRET_LENGTH = 32
 _FERNET_KEY = r"[A-Za-z0-9_-]{43}="
-_LEAD_AWAY = {"klarna"}
-_KNOWN = {"payment_providers": {"stripe"}, "payment_methods": {"card", *_LEAD_AWAY}}
-
-
+_LEAD_AWAY = {"klarna", "paypal"}
+_KNOWN = {"payment_providers": {"stripe", "paypal"}, "payment_methods": {"card", *_LEAD_AWAY}}
+_PAYPAL_LIVE = "https://api-m.paypal.com"
+_PAYPAL = ("paypal_client_id", "paypal_client_secret", "paypal_webhook_id")
+_SQL = validate.Regexp(r"postgres(ql)?(\+psycopg)?://", error="must be a postgresql:// URL")
+_REDIS = validate.Regexp(r"rediss?:|unix:|\Z", error="must be a redis:// or rediss:// URL")
 _Read = Callable[[Env, str], Any]
 
 
@@ -105,6 +107,11 @@ class Settings:
     stripe_api_base: str = _address("https://api.stripe.com")
     stripe_account: str = _text()
     stripe_requests_per_second: int = _number(20, 1)
+
+    paypal_client_id: str = _text()
+    paypal_client_secret: str = _text()
+    paypal_webhook_id: tuple[str, ...] = _several()
+    paypal_api_base: str = _address(_PAYPAL_LIVE)
 
     payment_providers: tuple[str, ...] = _several("stripe")
     payment_methods: tuple[str, ...] = _several("card")
@@ -206,29 +213,22 @@ def _read(env: Env) -> Settings:
     """All fields: those that hang together here, each other one as it says itself."""
     app_env = cast("AppEnv", _one_of(env, "APP_ENV", *get_args(AppEnv)))
     styles = ("json", "console") if app_env == "production" else ("console", "json")
-    redis_url = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
+    redis_url = env.str("REDIS_URL", "redis://127.0.0.1:6379/0", validate=_REDIS)
+    database = env.str("DATABASE_URL", "postgresql://127.0.0.1:5432/orders", validate=_SQL) or ""
     alone = (each for each in fields(Settings) if each.metadata)
     return Settings(
         app_env=app_env,
         instance=env.str("INSTANCE", app_env, validate=validate.Regexp(r"^[a-z0-9-]{1,40}$")),
         log_format=_one_of(env, "LOG_FORMAT", *styles),
-        database_url=_psycopg(env.str("DATABASE_URL", "postgresql://127.0.0.1:5432/orders")),
+        database_url=re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", database),
         redis_url=redis_url,
-        celery_broker_url=env.str("CELERY_BROKER_URL", "") or redis_url,
+        celery_broker_url=env.str("CELERY_BROKER_URL", "", validate=_REDIS) or redis_url,
         **{each.name: each.metadata["read"](env, each.name.upper()) for each in alone},
     )
 
 
 def _one_of(env: Env, name: str, default: str, *others: str) -> str:
     return env.str(name, default, validate=validate.OneOf([default, *others]))
-
-
-def _psycopg(url: str) -> str:
-    """Name the driver, whichever of the usual spellings the host hands out."""
-    for scheme in ("postgres://", "postgresql://"):
-        if url.startswith(scheme):
-            return "postgresql+psycopg://" + url.removeprefix(scheme)
-    return url
 
 
 def _unreadable(env: Env) -> Iterator[str]:
@@ -246,15 +246,11 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield from _not_for_production(settings)
     elif "_live_" in settings.stripe_secret_key + settings.stripe_publishable_key:
         yield "STRIPE_SECRET_KEY: a live key outside production would move real money"
+    elif settings.paypal_client_id and settings.paypal_api_base == _PAYPAL_LIVE:
+        yield "PAYPAL_API_BASE: the live API outside production would move real money"
 
 
 def _malformed(settings: Settings) -> Iterator[str]:
-    if not settings.database_url.startswith("postgresql+psycopg://"):
-        yield "DATABASE_URL: must be a postgresql:// URL"
-    redis_urls = {settings.celery_broker_url: "CELERY_BROKER_URL", settings.redis_url: "REDIS_URL"}
-    for url, name in redis_urls.items():
-        if urlsplit(url).scheme not in ("redis", "rediss", "unix"):
-            yield f"{name}: must be a redis:// or rediss:// URL"
     yield from _bounds_out_of_order(settings)
     for name, known in _KNOWN.items():
         chosen = getattr(settings, name)
@@ -277,15 +273,17 @@ def _bounds_out_of_order(settings: Settings) -> Iterator[str]:
 
 def _not_for_production(settings: Settings) -> Iterator[str]:
     yield from _own_secrets_missing(settings)
+    needed = _PAYPAL if "paypal" in settings.payment_providers else ()
+    for name in ("stripe_webhook_secret", *needed):
+        if not getattr(settings, name):
+            yield f"{name.upper()}: must be set to take payments"
+    if settings.paypal_api_base != _PAYPAL_LIVE:
+        yield f"PAYPAL_API_BASE: must be {_PAYPAL_LIVE} in production"
     for name in ("stripe_secret_key", "stripe_publishable_key"):
         if "_live_" not in getattr(settings, name):
             yield f"{name.upper()}: production needs a live key"
-    if not settings.stripe_webhook_secret:
-        yield "STRIPE_WEBHOOK_SECRET: without it no webhook can be trusted"
-    addresses = ["stripe_api_base", "public_url"]
-    addresses += ["payment_return_url"] if settings.payment_return_url else []
-    for name in addresses:
-        if urlsplit(getattr(settings, name)).scheme != "https":
+    for name in ("stripe_api_base", "public_url", "payment_return_url"):
+        if urlsplit(getattr(settings, name) or "https:").scheme != "https":
             yield f"{name.upper()}: must be https in production"
     for name in ("DATABASE_URL", "REDIS_URL", "SMTP_URL", "MAIL_FROM"):
         if not os.environ.get(name):

@@ -5,7 +5,7 @@ from functools import cache
 import settings
 from providers.base import PaymentProvider
 
-NAMES = ("stripe",)
+NAMES = ("stripe", "paypal")
 """All that there are; webhooks without a name in their path are of the first."""
 
 
@@ -21,4 +21,8 @@ def get(name: str) -> PaymentProvider:
         from providers.stripe import Stripe  # noqa: PLC0415 - half a second and 44 MB
 
         return Stripe(settings.current())
+    if name == "paypal":
+        from providers.paypal import PayPal  # noqa: PLC0415 - only where it is in use
+
+        return PayPal(settings.current())
     raise LookupError(name)

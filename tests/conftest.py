@@ -10,7 +10,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from sandbox.servers import PostgreSQL, Valkey
-from tests.sandbox.process import StripeProcess
+from tests.sandbox.process import PayPalProcess, StripeProcess
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -24,6 +24,7 @@ _postgresql = PostgreSQL(
 )
 _valkey = Valkey(Path(_directory.name, "valkey"))
 _stripe = StripeProcess()
+_paypal = PayPalProcess()
 
 
 # What takes longest is begun first, so that no worker ends long after the others.
@@ -39,7 +40,8 @@ def pytest_configure(config: pytest.Config) -> None:
     _postgresql.start()
     _valkey.start()
     _stripe.start()
-    ours = ("STRIPE_", "CELERY_", "PAYMENT_")
+    _paypal.start()
+    ours = ("STRIPE_", "PAYPAL_", "CELERY_", "PAYMENT_")
     for name in [name for name in os.environ if name.startswith(ours)]:
         del os.environ[name]
     os.environ.update(
@@ -52,6 +54,10 @@ def pytest_configure(config: pytest.Config) -> None:
         STRIPE_API_BASE=_stripe.url,
         PAYMENT_METHODS="card,klarna",
         PAYMENT_RETURN_URL="http://127.0.0.1/back/{order_id}",
+        PAYPAL_CLIENT_ID=_paypal.client_id,
+        PAYPAL_CLIENT_SECRET=_paypal.client_secret,
+        PAYPAL_WEBHOOK_ID=f"{_paypal.webhook_id},0WEBHOOKBEFORE000",
+        PAYPAL_API_BASE=_paypal.url,
         STRIPE_REQUESTS_PER_SECOND="1000",  # tests that are not about limits meet none
         LIMIT_ORDERS_PER_MINUTE="0",
         LIMIT_SIGN_UPS_PER_MINUTE="0",
@@ -96,6 +102,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if _only_distributes(config):
         return
     _stripe.stop()
+    _paypal.stop()
     _valkey.stop()
     _postgresql.stop()
     _postgresql.destroy()
@@ -156,3 +163,11 @@ def stripe_sandbox() -> Iterator[StripeProcess]:
     yield _stripe
     _stripe.control("faults", method="DELETE")
     _stripe.control("config", method="DELETE")
+
+
+@pytest.fixture
+def paypal_sandbox() -> Iterator[PayPalProcess]:
+    """The other provider, with no faults and no habits left behind."""
+    yield _paypal
+    _paypal.control("faults", method="DELETE")
+    _paypal.control("config", method="DELETE")

@@ -18,7 +18,7 @@ from sandbox.provider.refusal import Document
 
 RETRY_AFTER_SECONDS = 1
 WHOLE = "return=representation"
-VERIFY = "webhooks.verify"
+VERIFY, CERTIFICATES = "webhooks.verify", "certs.get"
 
 
 def create_blueprint(sandbox: Sandbox) -> Blueprint:
@@ -37,6 +37,8 @@ def create_blueprint(sandbox: Sandbox) -> Blueprint:
 
     @blueprint.get("/v1/notifications/certs/<name>")
     def certificate(name: str) -> Response:
+        if fault := sandbox.faults.meet(CERTIFICATES):
+            return _response(fault.status, on_order(fault).body())
         if name != sandbox.signer.name:
             return _response(404, PayPalError(404).body())
         return Response(sandbox.signer.pem, content_type="application/x-pem-file")

@@ -15,7 +15,7 @@ RESOURCES = {
     "PAYMENT.REFUND": ("refund", "2.0"),
     "CUSTOMER.DISPUTE": ("dispute", "1.0"),
 }
-KNOWN = {"page_size", "start_time", "end_time", "transaction_id", "event_type", "before"}
+KNOWN = {"page_size", "start_time", "end_time", "transaction_id", "event_type", "next_page_token"}
 PATH = "/v1/notifications/webhooks-events"
 
 
@@ -57,7 +57,7 @@ def listed(call: Call, _: str, query: Document) -> Document:
     if set(query) - KNOWN:
         raise invalid("INVALID_PARAMETER_VALUE", f"unknown: {sorted(set(query) - KNOWN)}")
     size = int(query.get("page_size", 10))
-    before = int(query.get("before", NEWEST))
+    before = int(query.get("next_page_token", NEWEST))
     found = call.store.newest(
         "event",
         where={"event_type": [query["event_type"]]} if "event_type" in query else None,
@@ -71,7 +71,8 @@ def listed(call: Call, _: str, query: Document) -> Document:
     links = [call.link("self", PATH)]
     if len(found) > size:
         last = call.store.position("event", page[-1]["id"], "id")
-        links.append(call.link("next", f"{PATH}?{urlencode(query | {'before': last})}"))
+        following = urlencode(query | {"next_page_token": last})
+        links.append(call.link("next", f"{PATH}?{following}"))
     return {"events": [shown(each) for each in page], "count": len(page), "links": links}
 
 

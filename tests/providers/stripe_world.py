@@ -1,15 +1,16 @@
 """The world around Stripe: its sandbox, whose books are the oracle."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 
 import settings
 from models.intents import PaymentRequest
 from providers.base import ProviderEvent
 from providers.stripe import Stripe
 from providers.stripe_money import from_stripe
-from tests.providers.world import Behaviour, Call, Fault
+from tests.providers.world import Behaviour, Call, Fault, Habit, Refusal
 from tests.sandbox.process import StripeProcess
 from tests.stripe_spec import SPECS, ValidatingHTTPClient
 
@@ -45,7 +46,9 @@ class StripeWorld:
     """Implements `World`; `over` gives back what it changed of the sandbox."""
 
     name = "stripe"
-    key_memory = timedelta(hours=24)
+    key_memory = refund_key_memory = timedelta(hours=24)
+    habits: frozenset[Habit] = frozenset(get_args(Habit))
+    refusals: Mapping[Refusal, str] = {"refunded": "already", "disputed": "disputed"}
 
     def __init__(self, sandbox: StripeProcess) -> None:
         self._sandbox = sandbox

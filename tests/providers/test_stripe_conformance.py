@@ -18,7 +18,7 @@ from tests.providers import (
     conformance_refunds,
 )
 from tests.providers.stripe_world import StripeWorld
-from tests.providers.world import SCENARIOS, World, payment_request
+from tests.providers.world import World, payment_request, scenarios
 from tests.sandbox.process import StripeProcess
 from tests.stripe_spec import SPECS, StrictHTTPClient, needs_spec
 
@@ -34,7 +34,7 @@ def world(stripe_sandbox: StripeProcess, monkeypatch: pytest.MonkeyPatch) -> Ite
     around.over()
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("scenario", scenarios(StripeWorld.habits))
 def test_stripe(scenario: Callable[[World], None], world: StripeWorld) -> None:
     scenario(world)
 

@@ -1,7 +1,7 @@
 """What a conformance scenario is given: an adapter, and the world around its provider.
 
-A provider joins the suite by a class that implements `World` and a test module that runs
-`SCENARIOS` with it, as `test_stripe_conformance` does.
+A provider joins the suite by a class that implements `World` and a test module that runs the
+`scenarios` of its habits, as `test_stripe_conformance` does.
 """
 
 import secrets
@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 import pytest
 
-from models.intents import PaymentRequest, RefundRequest
+from models.intents import PaymentRequest, PaymentSnapshot, RefundRequest
 from providers.base import (
     OutcomeUnknown,
     Page,
@@ -36,6 +36,24 @@ Call = Literal[
     "disputes_of",
 ]
 Fault = Literal["cut", "accept_then_cut", "fail", "saved_failure", "conflict", "rate_limit"]
+Refusal = Literal["refunded", "disputed"]
+Habit = Literal[
+    "closes",
+    "finds_unpaid",
+    "challenges",
+    "tells_all",
+    "takes_refunds_back",
+    "doubles_refunds",
+]
+"""What only some providers do, in a world's `habits` if its provider does:
+
+- `closes`: closes a payment for good when it is asked to; others take none unless we capture it
+- `finds_unpaid`: finds a payment by our mark before anybody has paid it
+- `challenges`: has a state of its own for a buyer who must prove something
+- `tells_all`: has an event for each change, also for the opening, a decline and the closing
+- `takes_refunds_back`: may let a refund fail that had arrived
+- `doubles_refunds`: makes a refund again whose key it has forgotten
+"""
 Behaviour = Literal["pays", "is_declined", "is_challenged", "pays_slowly", "is_refunded_slowly"]
 
 
@@ -62,14 +80,19 @@ class World(Protocol):
 
     name: str
     key_memory: timedelta
-    """For how long the provider knows a key at least; it forgets it then."""
+    """For how long the provider knows the key of a payment at least; it forgets it then."""
+    refund_key_memory: timedelta
+    """The same of the key of a refund."""
+    habits: frozenset[Habit]
+    refusals: Mapping[Refusal, str]
+    """In which word it refuses a refund of what is refunded already, or disputed."""
 
     @property
     def adapter(self) -> PaymentProvider:
-        """Takes the money as soon as the buyer pays."""
+        """What is tried."""
 
     def act(self, payment_id: str, behaviour: Behaviour = "pays") -> None:
-        """Let the buyer try to pay."""
+        """Let the buyer try to pay, or agree to."""
 
     def finish(self, payment_id: str) -> None:
         """Let a slow payment arrive."""
@@ -105,13 +128,28 @@ class World(Protocol):
         """What its events told of a payment, oldest first, as the adapter reads them."""
 
 
-SCENARIOS: list[Any] = []
+_SCENARIOS: list[tuple[Habit | None, Any]] = []
+
+
+def scenarios(habits: frozenset[Habit]) -> list[Any]:
+    """All that hold for every provider, and those that need one of these habits."""
+    return [each for needed, each in _SCENARIOS if needed is None or needed in habits]
 
 
 def scenario(function: Callable[[World], None]) -> Callable[[World], None]:
     """Add a scenario to the suite."""
-    SCENARIOS.append(pytest.param(function, id=function.__name__))
+    _SCENARIOS.append((None, pytest.param(function, id=function.__name__)))
     return function
+
+
+def scenario_if(habit: Habit) -> Callable[[Callable[[World], None]], Callable[[World], None]]:
+    """Add a scenario for the providers that have this habit."""
+
+    def add(function: Callable[[World], None]) -> Callable[[World], None]:
+        _SCENARIOS.append((habit, pytest.param(function, id=function.__name__)))
+        return function
+
+    return add
 
 
 def scenario_of(
@@ -122,7 +160,7 @@ def scenario_of(
     def add(function: Callable[[World, Any], None]) -> Callable[[World, Any], None]:
         for case in cases:
             run = partial(_run, function, case)
-            SCENARIOS.append(pytest.param(run, id=f"{function.__name__}-{case}"))
+            _SCENARIOS.append((None, pytest.param(run, id=f"{function.__name__}-{case}")))
         return function
 
     return add
@@ -156,10 +194,17 @@ def opened(world: World, **changes: Any) -> PaymentRequest:
     return replace(asked, provider_payment_id=seen.provider_payment_id)
 
 
+def pay(world: World, asked: PaymentRequest, behaviour: Behaviour = "pays") -> PaymentSnapshot:
+    """Let the buyer try, and have captured what was only agreed to, as a worker does."""
+    world.act(name_of(asked), behaviour)
+    seen = world.adapter.fetch(asked)
+    return world.adapter.capture(asked) if seen.state == "authorised" else seen
+
+
 def paid(world: World, behaviour: Behaviour = "pays") -> PaymentRequest:
     """The request of a payment that is paid."""
     asked = opened(world)
-    world.act(name_of(asked), behaviour)
+    pay(world, asked, behaviour)
     return asked
 
 
