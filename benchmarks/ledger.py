@@ -14,25 +14,20 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
+from benchmarks.parties import Parties, cpu_seconds
 from benchmarks.servers import ROOT, servers
 
 _WORKERS = 2
 _PRODUCERS = 4  # threads, as of a web process
-_TICKS = os.sysconf("SC_CLK_TCK")  # a second, in /proc
 _WORKER = (
     "celery --app tasks worker --include benchmarks.noop --pool threads --concurrency 4"
     " --queues payments --without-gossip --without-mingle --without-heartbeat --loglevel error"
 )
-
-
-Parties = Mapping[str, Sequence[int | None]]
-"""Process ids by what they do here; None of a server that has ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,36 +77,14 @@ def _measured(
     with ThreadPoolExecutor(_PRODUCERS) as producers:
         list(producers.map(produce, [20] * _PRODUCERS))
         _await(is_done)  # connections are open and code is warm
-        before, began = _cpu_seconds(parties), time.perf_counter()
+        before, began = cpu_seconds(parties), time.perf_counter()
         list(producers.map(produce, [jobs // _PRODUCERS] * _PRODUCERS))
         _await(is_done)
     rate = jobs / (time.perf_counter() - began)
-    after = _cpu_seconds(parties)
+    after = cpu_seconds(parties)
     return Measured(
         rate=rate, spent={name: 1000 * (after[name] - before[name]) / jobs for name in parties}
     )
-
-
-def _cpu_seconds(parties: Parties) -> dict[str, float]:
-    """What each party and its children, but no other party, have spent so far."""
-    all_of_them = {pid for pids in parties.values() for pid in pids if pid}
-    return {
-        name: sum(
-            _spent_by(pid)
-            for each in all_of_them.intersection(pids)
-            for pid in {each, *_children(each) - all_of_them}
-        )
-        for name, pids in parties.items()
-    }
-
-
-def _children(pid: int) -> set[int]:
-    return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
-
-
-def _spent_by(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 def _await(is_done: Callable[[], bool]) -> None:

@@ -113,7 +113,7 @@ def _addresses(ports: Ports, database_url: str, redis_url: str) -> dict[str, str
         "PATH": f"{binaries}:{settings.given('PATH')}",
         "PYTHONUNBUFFERED": "1",
         "PORT": str(ports.web),
-        "WEB_APP": WEB_APP,
+        "WEB_APP": settings.given("WEB_APP") or WEB_APP,
         "WEB_BIND": HOST,
         "METRICS_PORT": str(ports.metrics),
         "METRICS_HOST": HOST,
