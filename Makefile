@@ -2,7 +2,7 @@
 # Debian's python3-venv and, for tests, chromium, where they are missing and we are root.
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down order reset test faults storm hostile schedules bench check screenshots browser \
+.PHONY: help run up down order reset test faults storm hostile schedules bench bench-quick check screenshots browser \
 	lock clean
 
 IN := .venv/bin/
@@ -16,7 +16,7 @@ FOR_TEST := .venv/test-$(call cksum,cat tests/requirements.txt)
 INSTALL := $(IN)python -m pip install --disable-pip-version-check --require-hashes --no-deps --progress-bar off
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | while IFS='	' read -r verb text; do \
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | while IFS='	' read -r verb text; do \
 		printf '  make %-11s %s\n' "$$verb" "$$text"; done
 
 run: $(FOR_RUN) ## Start everything here; Ctrl-C stops it
@@ -50,11 +50,11 @@ hostile: $(FOR_TEST) ## Send the API more than 20,000 hostile requests; takes lo
 schedules: $(FOR_TEST) ## Run 10,000 random schedules of payments and faults; takes hours
 	@$(IN)python -m tests.schedules
 
-bench: $(FOR_RUN) ## Measure ledger, edge, waiting and a hot SKU, each beside the bare thing
-	@$(IN)python -m benchmarks.ledger
-	@$(IN)python -m benchmarks.edge
-	@$(IN)python -m benchmarks.waiting
-	@$(IN)python -m benchmarks.hot_sku
+bench: $(FOR_RUN) ## Measure every hot path beside its floor: a table, var/bench/bench.json and .svg
+	@$(IN)python -m benchmarks
+
+bench-quick: $(FOR_RUN) ## The most telling ratios, within a minute
+	@$(IN)python -m benchmarks --quick
 
 check: $(FOR_TEST) ## Check style, types, imports, migrations and docs
 	$(IN)ruff check
