@@ -128,7 +128,7 @@ def _calls(clock: Clock) -> dict[str, Callable[[], None]]:
 
 def _clock_the_models(clock: Clock) -> None:
     """Have the clock run in whatever of the models a request for `create` enters."""
-    from models import api_key, idempotency, orders, placing  # noqa: PLC0415
+    from models import api_key, idempotency, placing  # noqa: PLC0415
     from models.session import transaction  # noqa: PLC0415
     from web import callers  # noqa: PLC0415
     from web import orders as web_orders  # noqa: PLC0415
@@ -145,8 +145,7 @@ def _clock_the_models(clock: Clock) -> None:
     for module, *names in (
         (api_key, "use"),
         (idempotency, "claim", "remember"),
-        (orders, "unpaid"),
-        (placing, "glance", "check", "place"),
+        (placing, "unpaid", "glance", "check", "place"),
     ):
         for name in names:
             setattr(module, name, clock.clocked(getattr(module, name)))

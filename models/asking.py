@@ -34,6 +34,7 @@ def _send_or_cancel(session: Session, order: Order, row: Payment) -> None:
         "sent",
         who="worker",
         why="the provider is being asked",
+        is_locked=True,
         sent_at=now(),
         **looking.soon(),
     )

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base, BigId
 from models.session import now
+from models.statement import Statement
 
 StateTable = Mapping[str, frozenset[str]]
 """From each state, the states that may follow."""
@@ -32,6 +33,15 @@ class JournalEntry(Base):
     at: Mapped[datetime] = mapped_column(default=now())
 
 
+# Only the clock is interpolated, never a value (S608).
+_WRITE = Statement(f"""
+INSERT INTO journal (order_id, subject, subject_id, what, from_state, to_state, who, why, at)
+VALUES (%(order_id)s, %(subject)s, %(subject_id)s, %(what)s, %(was)s, %(becomes)s, %(who)s, %(why)s,
+        {now()})
+RETURNING id
+""")  # noqa: S608
+
+
 def write(
     session: Session,
     subject: Any,
@@ -42,20 +52,19 @@ def write(
     who: str,
     why: str,
 ) -> None:
-    """Append one line about a row that has an `id` and, if it belongs to one, an `order_id`."""
+    """Append one line about a row of the database and, if it belongs to one, of an order."""
     table = subject.__tablename__
-    session.add(
-        JournalEntry(
-            order_id=subject.id if table == "orders" else getattr(subject, "order_id", None),
-            subject=table,
-            subject_id=subject.id,
-            what=what,
-            from_state=was,
-            to_state=becomes,
-            who=who,
-            why=why,
-        )
-    )
+    entry = {
+        "order_id": subject.id if table == "orders" else getattr(subject, "order_id", None),
+        "subject": table,
+        "subject_id": subject.id,
+        "what": what,
+        "was": was,
+        "becomes": becomes,
+        "who": who,
+        "why": why,
+    }
+    _WRITE.row(session, entry)
 
 
 def move(
@@ -67,26 +76,27 @@ def move(
     who: str,
     why: str,
     column: str = "state",
+    is_locked: bool = False,
     **values: Any,
 ) -> bool:
     """Move a row to another state if `table` allows it from where the database has it.
 
-    The row is locked and then judged: of two that race, the second sees what the first did.
-    Sets `values` along with the state and refreshes `row`. False, and nothing written, if not
-    allowed.
+    The row is locked and then judged: of two that race, the second sees what the first did. A
+    caller that has locked the row, and read it since, says so. Sets `values` along with the state
+    and refreshes `row`. False, and nothing written, if not allowed.
     """
     kind = type(row)
     state = getattr(kind, column)
     this = kind.id == row.id
-    was = session.scalar(select(state).where(this).with_for_update(key_share=True))
+    if is_locked:
+        was = getattr(row, column)
+    else:
+        was = session.scalar(select(state).where(this).with_for_update(key_share=True))
     if to not in table.get(was or "", ()):
         return False
-    session.execute(
-        update(kind)
-        .where(this, state == was)
-        .values({column: to, **values})
-        .execution_options(synchronize_session=False)
-    )
-    session.refresh(row)
+    session.scalars(
+        update(kind).where(this, state == was).values({column: to, **values}).returning(kind),
+        execution_options={"synchronize_session": False, "populate_existing": True},
+    ).one()
     write(session, row, f"{kind.__tablename__}.{column}", was, to, who=who, why=why)
     return True

@@ -9,6 +9,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     LargeBinary,
+    ScalarSelect,
     String,
     UniqueConstraint,
     select,
@@ -21,7 +22,6 @@ import settings
 from models import ending, journal, notification, stock
 from models.base import Base, BigId
 from models.session import now, signal_after_commit
-from models.statement import Statement
 
 STATES: journal.StateTable = {
     "pending": frozenset({"paid", "expired", "cancelled"}),
@@ -129,13 +129,6 @@ class Address(Base):
     phone: Mapped[str | None]
 
 
-# Only the clock is interpolated, never a value (S608).
-_UNPAID = Statement(f"""
-SELECT count(*) FROM orders
-WHERE client_hash = %(client_hash)s AND state = 'pending' AND expires_at > {now()}
-""")  # noqa: S608
-
-
 def load(session: Session, order_id: int) -> Order | None:
     """The order with its lines and addresses."""
     return session.scalar(
@@ -161,7 +154,7 @@ def timeline(session: Session, order_id: int) -> Sequence[journal.JournalEntry]:
     ).all()
 
 
-def lock(session: Session, order_id: int) -> Order:
+def lock(session: Session, order_id: int | ScalarSelect[int]) -> Order:
     """The order, locked first of all rows of its house; raises NoResultFound."""
     return session.scalars(
         select(Order)
@@ -169,12 +162,6 @@ def lock(session: Session, order_id: int) -> Order:
         .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     ).one()
-
-
-def unpaid(session: Session, client_hash: bytes) -> int:
-    """How many orders of this client hold goods and are not paid."""
-    (count,) = _UNPAID.row(session, {"client_hash": client_hash}) or ()
-    return int(count)
 
 
 def overdue(session: Session, limit: int, *, besides: Sequence[int] = ()) -> Sequence[int]:
@@ -248,7 +235,7 @@ def end_closing(session: Session, order: Order, *, who: str, why: str) -> bool:
 
 
 def pay(session: Session, order: Order, *, who: str, why: str) -> bool:
-    """Make the order paid, take its stock and stage its confirmation; False if it is not.
+    """Make a locked order paid, take its stock, stage its confirmation; False if it is not.
 
     Money that comes after the order has ended is kept if its goods can be held again. If not,
     LATE_PAYMENT_POLICY says whether the order is completed with `stock_shortage` for staff, or
@@ -260,7 +247,17 @@ def pay(session: Session, order: Order, *, who: str, why: str) -> bool:
     is_short = is_late and not _is_held_again(session, order, who=who)
     if is_short and settings.current().late_payment_policy == "refund":
         return False
-    journal.move(session, order, STATES, "paid", who=who, why=why, closing=None, paid_at=now())
+    journal.move(
+        session,
+        order,
+        STATES,
+        "paid",
+        who=who,
+        why=why,
+        is_locked=True,
+        closing=None,
+        paid_at=now(),
+    )
     if is_short:
         order.stock_shortage = True
         journal.write(

@@ -185,10 +185,8 @@ def of_order(session: Session, order_id: int) -> Sequence[Payment]:
 
 def lock_with_order(session: Session, payment_id: int) -> tuple[Order, Payment]:
     """The payment and its order, locked in the order that all locks are taken in."""
-    order_id = session.execute(
-        select(Payment.order_id).where(Payment.id == payment_id)
-    ).scalar_one()
-    return orders.lock(session, order_id), lock(session, payment_id)
+    its_order = select(Payment.order_id).where(Payment.id == payment_id).scalar_subquery()
+    return orders.lock(session, its_order), lock(session, payment_id)
 
 
 def cancel_unsent(session: Session, payment: Payment, *, why: str) -> None:

@@ -10,7 +10,15 @@ from sqlalchemy.orm import Session
 
 from models import for_sale, stock, storing
 from models.for_sale import ForSale
+from models.session import now
+from models.statement import Statement
 from models.storing import NewLine, NewOrder, Placed
+
+# Only the clock is interpolated, never a value (S608).
+_UNPAID = Statement(f"""
+SELECT count(*) FROM orders
+WHERE client_hash = %(client_hash)s AND state = 'pending' AND expires_at > {now()}
+""")  # noqa: S608
 
 
 class UnknownSkuError(Exception):
@@ -43,6 +51,12 @@ class TotalNotChargeableError(Exception):
     def __init__(self, total_minor: int) -> None:
         super().__init__(f"nobody charges {total_minor}")
         self.total_minor = total_minor
+
+
+def unpaid(session: Session, client_hash: bytes) -> int:
+    """How many orders of this client hold goods and are not paid."""
+    (count,) = _UNPAID.row(session, {"client_hash": client_hash}) or ()
+    return int(count)
 
 
 def glance(session: Session, new: NewOrder) -> Mapping[str, ForSale]:

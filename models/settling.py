@@ -35,9 +35,17 @@ def record(
     is not ours is never called paid: the order is flagged for a person instead.
     """
     order, row = payment.lock_with_order(session, payment_id)
+    book(session, order, row, snapshot, witness=witness)
+    return row
+
+
+def book(
+    session: Session, order: Order, row: Payment, snapshot: PaymentSnapshot, *, witness: Witness
+) -> None:
+    """The same, of a payment that is locked with its order."""
     if wrong := _contradiction(row, snapshot):
         orders.flag_for_review(session, order, who=row.provider, why=wrong)
-        return row
+        return
     row.provider_payment_id = snapshot.provider_payment_id
     if snapshot.failure is not None:
         payment.note_attempt(session, row, snapshot.failure)
@@ -52,7 +60,6 @@ def record(
     if row.state not in FINAL:
         _keep_ways_to_pay(row, snapshot)
     signal_after_commit(session, f"payment:{row.id}")
-    return row
 
 
 def _keep_ways_to_pay(row: Payment, snapshot: PaymentSnapshot) -> None:
@@ -105,6 +112,7 @@ def _advance(
         snapshot.state,
         who=row.provider,
         why=f"told by {witness}",
+        is_locked=True,
         received_minor=snapshot.received_minor,
         raw_response=dict(snapshot.raw),
         **ending,

@@ -96,8 +96,18 @@ def end(
     session: Session, event_row_id: int, state: str, *, reason: str, order_id: int | None = None
 ) -> None:
     """Say what became of it: `applied`, `ignored`, or `parked` until its payment is found."""
-    event = session.get_one(WebhookEvent, event_row_id)
-    event.order_id = order_id
-    if state != "parked":
-        event.ended_at = now()
-    journal.move(session, event, STATES, state, who=event.provider, why=reason, reason=reason)
+    event = session.get_one(
+        WebhookEvent, event_row_id, with_for_update={"key_share": True}, populate_existing=True
+    )
+    journal.move(
+        session,
+        event,
+        STATES,
+        state,
+        who=event.provider,
+        why=reason,
+        is_locked=True,
+        reason=reason,
+        order_id=order_id,
+        ended_at=now() if state != "parked" else None,
+    )

@@ -14,6 +14,7 @@ from models import (
     webhook_event,
 )
 from models.kinds import Retry
+from models.orders import Order
 from models.payment import Payment
 from models.session import transaction
 from providers import registry
@@ -42,9 +43,9 @@ def apply(work: Work, event_row_id: int) -> None:
     if payment_id is None:
         return _leave(work, event_row_id, event)
     with work.finish() as session:
-        row = payment.lock_with_order(session, payment_id)[1]
+        order, row = payment.lock_with_order(session, payment_id)
         bind_contextvars(order_id=row.order_id, payment_id=payment_id)
-        _book(session, row, event)
+        _book(session, order, row, event)
         webhook_event.end(
             session, event_row_id, "applied", reason=event.type, order_id=row.order_id
         )
@@ -72,7 +73,7 @@ def _match(session: Session, provider: str, event: ProviderEvent) -> int | None:
     )
 
 
-def _book(session: Session, row: Payment, event: ProviderEvent) -> None:
+def _book(session: Session, order: Order, row: Payment, event: ProviderEvent) -> None:
     """Book what an event alone may be believed about; have a look staged for the rest."""
     for subject in event.looks:
         looking.stage(session, row, subject)
@@ -87,7 +88,7 @@ def _book(session: Session, row: Payment, event: ProviderEvent) -> None:
     if event.payment is not None:
         if settling.could_lower(row, event.payment):
             looking.stage(session, row, "payment")
-        settling.record(session, row.id, event.payment, witness="event")
+        settling.book(session, order, row, event.payment, witness="event")
 
 
 def _end(work: Work, event_row_id: int, state: str, reason: str) -> None:

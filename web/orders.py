@@ -196,7 +196,7 @@ def _refusals(session: Session, currency: str) -> Iterator[None]:
 def _check_open_orders(session: Session, client_hash: bytes | None) -> None:
     """Let nobody hold half the shop; of two requests at once both may pass."""
     most = settings.current().max_open_orders
-    if most and client_hash is not None and orders.unpaid(session, client_hash) >= most:
+    if most and client_hash is not None and placing.unpaid(session, client_hash) >= most:
         raise Problem(429, "too_many_open_orders", headers={"Retry-After": "60"})
 
 

@@ -38,7 +38,7 @@ def die_while(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
         raise DeathError
 
     with monkeypatch.context() as dying:
-        dying.setattr(settling, "record", die)
+        dying.setattr(settling, "book", die)
         with pytest.raises(DeathError):
             shop.run_jobs(kind)
     shop.let_leases_expire()
