@@ -29,10 +29,10 @@ def shop(someone: Person) -> None:
     """Gallery, item, checkout, and the order before and after its payment."""
     _looks(someone, WIDE)
     _keep(someone.goes_to("/shop/").sees("Raku vase"), "shop")
-    _looks(someone, WIDE, scheme="dark")
-    _keep(someone, "shop-dark")
     _looks(someone, NARROW)
     _keep(someone, "shop-narrow")
+    _looks(someone, NARROW, scheme="dark")
+    _keep(someone, "shop-dark")
     _looks(someone, WIDE)
     someone.clicks("Raku vase").sees("Add to basket")
     _keep(someone, "shop-item")
@@ -58,7 +58,11 @@ def staff_desk(someone: Person, email: str, password: str) -> None:
     someone.goes_to("/staff/").fills("email", email).fills("password", password).clicks("Log in")
     _keep(someone.sees("Orders").goes_to("/staff/desk/orders/").sees("ada@"), "desk-orders")
     _keep(someone.goes_to("/staff/desk/orders/1/").sees("ada@"), "desk-order")
-    _keep(someone.goes_to("/staff/desk/overview/").sees("Overview"), "desk-overview")
+    _keep(someone.goes_to("/staff/desk/overview/?by=hour").sees("Revenue"), "desk-overview")
+    _looks(someone, WIDE, scheme="dark")
+    _keep(someone.goes_to("/staff/desk/stock/items/MUG-STONE/").sees("Movements"), "desk-dark")
+    _looks(someone, NARROW)
+    _keep(someone.goes_to("/staff/desk/orders/").sees("ada@"), "desk-narrow")
 
 
 def main() -> None:
