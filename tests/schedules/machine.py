@@ -81,6 +81,13 @@ class Schedule(Plot):
         if order := self.an_order(which):
             self.start(order)
 
+    @rule(which=few, methods=st.lists(st.sampled_from(["card", "klarna"]), min_size=1, max_size=3))
+    def change_their_mind(self, which: int, methods: list[str]) -> None:
+        """Choose how to pay, perhaps anew before the last choice has come about."""
+        if order := self.an_order(which):
+            for method in methods:
+                self.start(order, method)
+
     @rule(basket=baskets, card=cards)
     def order_and_pay(self, basket: list[tuple[str, int]], card: str) -> None:
         if secret := self.buy(basket):

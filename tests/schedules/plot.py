@@ -51,9 +51,10 @@ class Plot(RuleBasedStateMachine):
         self.orders.append(shop.body_of(answer))
         return self.orders[-1]
 
-    def start(self, order: Document) -> str | None:
-        """Start the order's payment; its secret, if it is there by now."""
-        answer = shop.patiently(lambda: shop.start(self.world.client, order))
+    def start(self, order: Document, method: str | None = None) -> str | None:
+        """Start the order's payment, by this method; its secret, if it is there by now."""
+        way = {"payment_method": method}
+        answer = shop.patiently(lambda: shop.choose(self.world.client, order, way))
         assert answer.status_code in (200, 202, 409), answer.text
         secret: str | None = shop.body_of(answer).get("client_secret")
         if secret is not None and secret not in self.secrets:
