@@ -249,6 +249,7 @@ def test_the_readme_shows_what_make_run_prints() -> None:
             "docs": f"{web}/orders/docs/",
             "mail": mail,
             "provider": provider,
+            "paypal": "http://127.0.0.1:12112",
             "metrics": "http://127.0.0.1:9464/metrics",
         },
         "staff": {"email": "staff@orders.example", "password": "9vOnn7uKvWl9XqMW"},

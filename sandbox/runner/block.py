@@ -51,6 +51,8 @@ def _rows(state: State) -> Iterator[tuple[str, str]]:
     yield "API docs", urls["docs"]
     yield "Mails", urls["mail"] or "are sent for real, by SMTP_URL"
     yield "Provider", urls["provider"] + ("" if _is_simulated(state) else "  (no stand-in)")
+    if urls["paypal"]:
+        yield "PayPal", urls["paypal"]
     yield "Metrics", urls["metrics"]
     yield "Staff desk", f"{urls['web']}/staff/  {staff['email']}  {staff['password']}"
     yield "For programs", "var/run.json (all addresses and keys), var/log/"

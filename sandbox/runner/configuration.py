@@ -12,10 +12,13 @@ from cryptography.fernet import Fernet
 import settings
 from sandbox.embedded import HOST, free_port, write_private
 
+_STRIPE = ("STRIPE_SECRET_KEY", "STRIPE_API_BASE")
 STANDS_IN_FOR = {
     "postgresql": ("DATABASE_URL",),
     "valkey": ("REDIS_URL", "CELERY_BROKER_URL"),
-    "provider": ("STRIPE_SECRET_KEY", "STRIPE_API_BASE"),
+    "provider": _STRIPE,
+    # Whoever brings one account of their own chooses what else is offered.
+    "paypal": (*_STRIPE, "PAYPAL_CLIENT_ID", "PAYPAL_API_BASE"),
     "mail": ("SMTP_URL",),
 }
 KEPT = (
@@ -27,6 +30,7 @@ KEPT = (
     "STRIPE_PUBLISHABLE_KEY",
     "STRIPE_WEBHOOK_SECRET",
 )
+PAYPAL = ("PAYPAL_CLIENT_ID", "PAYPAL_CLIENT_SECRET", "PAYPAL_WEBHOOK_ID")
 STRIPE_API = "https://api.stripe.com"
 WEB_APP = "sandbox.app:create_app()"
 SHOP_NAME = "Salt & Kiln"
@@ -41,6 +45,7 @@ def is_needed(stand_in: str) -> bool:
 class Ports:
     web: int
     provider: int
+    paypal: int
     mail: int
     smtp: int
     metrics: int
@@ -51,6 +56,7 @@ def free_ports() -> Ports:
     return Ports(
         web=free_port(8000),
         provider=free_port(12111),
+        paypal=free_port(12112),
         mail=free_port(8025),
         smtp=free_port(1025),
         metrics=free_port(9464),
@@ -64,9 +70,10 @@ def metrics_directory(var: Path) -> Path:
 
 def kept_secrets(path: Path) -> dict[str, str]:
     """The secrets of this installation, made at its first start, so that its data stay readable."""
-    if not path.exists():
-        write_private(path, json.dumps(_made_up(), indent=2))
-    kept: dict[str, str] = json.loads(path.read_text())
+    known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    kept = _made_up() | known
+    if kept != known:  # none yet, or those of an earlier version, which had fewer
+        write_private(path, json.dumps(kept, indent=2))
     return kept
 
 
@@ -79,6 +86,9 @@ def _made_up() -> dict[str, str]:
         "STRIPE_SECRET_KEY": f"sk_test_{secrets.token_hex(24)}",
         "STRIPE_PUBLISHABLE_KEY": f"pk_test_{secrets.token_hex(24)}",
         "STRIPE_WEBHOOK_SECRET": f"whsec_{secrets.token_hex(24)}",
+        "PAYPAL_CLIENT_ID": f"client-{secrets.token_hex(16)}",
+        "PAYPAL_CLIENT_SECRET": secrets.token_urlsafe(32),
+        "PAYPAL_WEBHOOK_ID": secrets.token_hex(8).upper(),
         "STAFF_EMAIL": "staff@orders.example",
         "STAFF_PASSWORD": secrets.token_urlsafe(12),
     }
@@ -95,6 +105,10 @@ def environment(
     """The environment of every program; what the user gave goes before what we made up."""
     values = {name: settings.given(name) or kept[name] for name in KEPT}
     values |= _addresses(ports, database_url, redis_url)
+    if is_needed("paypal"):
+        values |= {name: kept[name] for name in PAYPAL}
+        values["PAYPAL_API_BASE"] = f"http://{HOST}:{ports.paypal}"
+        values["PAYMENT_PROVIDERS"] = settings.given("PAYMENT_PROVIDERS") or "stripe,paypal"
     values["METRICS_DIRECTORY"] = str(metrics_directory(var))
     values["RUN_DIRECTORY"] = str(var)
     if settings.given("STRIPE_SECRET_KEY"):  # made-up keys would not be of that account
@@ -132,8 +146,10 @@ def _addresses(ports: Ports, database_url: str, redis_url: str) -> dict[str, str
 
 
 def _methods() -> str:
-    """All that our own stand-in has; of a given account nobody knows what it has besides cards."""
-    return "card,klarna" if is_needed("provider") else "card"
+    """All that our own stand-ins have; of a given account nobody knows what it has but cards."""
+    if not is_needed("provider"):
+        return "card"
+    return "card,klarna,paypal" if is_needed("paypal") else "card,klarna"
 
 
 def _other_database(redis_url: str) -> str:

@@ -27,6 +27,7 @@ def stand_ins(var: Path, ports: Ports, environment: Mapping[str, str]) -> dict[s
     """The commands that stand in for what the user did not give, by name."""
     modules = {
         "provider": _provider(var, ports, environment),
+        "paypal": _paypal(var, ports, environment),
         "mail": [
             "sandbox.mail",
             f"--smtp-port={ports.smtp}",
@@ -53,6 +54,21 @@ def _provider(var: Path, ports: Ports, environment: Mapping[str, str]) -> list[s
     ]
 
 
+def _paypal(var: Path, ports: Ports, environment: Mapping[str, str]) -> list[str]:
+    given = {
+        "client-id": environment.get("PAYPAL_CLIENT_ID"),
+        "client-secret": environment.get("PAYPAL_CLIENT_SECRET"),
+        "webhook-id": environment.get("PAYPAL_WEBHOOK_ID", "").split(",")[0],
+    }
+    return [
+        "sandbox.paypal",
+        f"--port={ports.paypal}",
+        *(f"--{name}={value}" for name, value in given.items()),
+        f"--webhook-url={_url(ports.web)}/orders/webhook/paypal/",
+        f"--state={var / 'paypal.sqlite'}",
+    ]
+
+
 def describe(
     ports: Ports,
     environment: Mapping[str, str],
@@ -72,6 +88,7 @@ def describe(
             "docs": f"{web}/orders/docs/",
             "mail": mail,
             "provider": provider,
+            "paypal": _url(ports.paypal) if is_needed("paypal") else None,
             "metrics": f"{_url(ports.metrics)}/metrics",
         },
         "provider_control_url": f"{provider}/_control" if is_needed("provider") else None,
@@ -90,7 +107,7 @@ def describe(
 
 def answering_urls(ports: Ports) -> list[str]:
     """The addresses that answer 200 once the product is ready."""
-    stand_in_ports = {"provider": ports.provider, "mail": ports.mail}
+    stand_in_ports = {"provider": ports.provider, "paypal": ports.paypal, "mail": ports.mail}
     others = [_url(port) for name, port in stand_in_ports.items() if is_needed(name)]
     return [f"{_url(ports.web)}/readyz", *others]
 

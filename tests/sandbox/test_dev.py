@@ -49,7 +49,7 @@ def running(
     """What a runner would tell, were it this process: a provider, one worker, no mail server."""
     monkeypatch.setenv("RUN_DIRECTORY", str(tmp_path))
     with state.alone(tmp_path):
-        urls = {"docs": NOBODY, "mail": NOBODY, "provider": stripe_sandbox.url}
+        urls = {"docs": NOBODY, "mail": NOBODY, "provider": stripe_sandbox.url, "paypal": NOBODY}
         pids = {"runner": state.runner_pid(tmp_path), "worker": victim.pid}
         control = f"{stripe_sandbox.url}/_control"
         told = {"base_urls": urls, "pids": pids, "provider_control_url": control}

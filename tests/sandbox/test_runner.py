@@ -136,7 +136,7 @@ def test_a_run_starts_all_restarts_what_dies_and_leaves_nothing(product: Product
     assert ready
     before = product.pids()
     assert set(before) == {
-        *("postgresql", "valkey", "provider", "mail", "worker", "beat", "web", "runner")
+        *("postgresql", "valkey", "provider", "paypal", "mail", "worker", "beat", "web", "runner")
     }
     assert stat.S_IMODE((product.var / "run.json").stat().st_mode) == 0o600
     with psycopg.connect(ready["database_url"], autocommit=True) as connection:
@@ -151,7 +151,7 @@ def test_a_run_starts_all_restarts_what_dies_and_leaves_nothing(product: Product
     with psycopg.connect(ready["database_url"]) as connection:
         assert connection.execute("SELECT seven FROM kept").fetchone() == (7,)
     assert eventually(lambda: _answers(ready["base_urls"]["mail"]))
-    assert _answers(ready["base_urls"]["provider"])
+    assert all(_answers(ready["base_urls"][name]) for name in ("provider", "paypal"))
     after = product.pids()
     child = product.noted("child")
     assert child
@@ -250,6 +250,7 @@ def test_what_is_given_is_used_and_not_stood_in_for(given: Product) -> None:
     assert ready["smtp_url"] == _GIVEN["SMTP_URL"]
     assert ready["base_urls"]["provider"] == "https://api.stripe.com"
     assert ready["provider_control_url"] is None
+    assert ready["base_urls"]["paypal"] is None
     assert ready["base_urls"]["mail"] is None
     lines = "\n".join(map(command_line, ready["pids"].values()))
     assert _GIVEN["STRIPE_SECRET_KEY"] not in lines

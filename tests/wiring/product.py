@@ -17,7 +17,7 @@ import requests
 from tests.shop import order_body
 
 ROOT = Path(__file__).parents[2]
-_SERVERS = ("DATABASE_", "REDIS_", "CELERY_", "STRIPE_", "SMTP_")
+_SERVERS = ("DATABASE_", "REDIS_", "CELERY_", "STRIPE_", "PAYPAL_", "SMTP_")
 _GIVEN = (*_SERVERS, "APP_ENV", "INSTANCE", "PAYMENT_", "START_")
 
 
@@ -90,11 +90,14 @@ class Product:
         assert answer.status_code == 201, answer.text
         return dict(answer.json())
 
-    def start_payment(self, order: Mapping[str, Any], **headers: str) -> dict[str, Any]:
-        """Start the order's payment and follow it until the client secret is there."""
+    def start_payment(
+        self, order: Mapping[str, Any], method: str | None = None, **headers: str
+    ) -> dict[str, Any]:
+        """Start the order's payment and follow it until what the buyer needs is there."""
         headers |= {"Authorization": f"Bearer {order['token']}"}
         path = f"/orders/start-payment/{order['id']}/"
-        answer = self.post(path, json={}, headers=headers)
+        chosen = {"payment_method": method} if method else {}
+        answer = self.post(path, json=chosen, headers=headers)
         while answer.status_code == 202:
             time.sleep(0.1)
             answer = self.get(answer.headers["Location"], headers=headers)

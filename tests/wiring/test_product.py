@@ -29,6 +29,25 @@ def test_one_order_can_be_watched_from_placed_to_counted(running: Product) -> No
     assert "Paid, mailed and counted" in running.order()
 
 
+def test_a_buyer_pays_with_paypal_on_its_page(running: Product) -> None:
+    order = running.place()
+    page = running.start_payment(order, "paypal")["redirect_url"]
+    assert page.startswith(running.run["base_urls"]["paypal"])
+
+    form = {"answer": "approve", "funding": "pays"}
+    answer = requests.post(page, data=form, allow_redirects=False, timeout=30)
+
+    assert answer.headers["Location"].startswith(running.run["base_urls"]["shop"])
+    running.until(lambda: _all_paid(running, [order]), "the order is paid")
+    ledger = requests.get(f"{running.run['base_urls']['paypal']}/_control/ledger", timeout=30)
+    (mine,) = (
+        each
+        for each in ledger.json()["captures"]
+        if page.endswith(each["order"]) and each["status"] == "COMPLETED"
+    )
+    assert f"{mine['amount']} {mine['currency']}" == f"{order['total']} {order['currency']}"
+
+
 def test_ten_orders_at_once_all_end_paid_and_mailed_once_with_exact_stock(
     running: Product,
 ) -> None:
