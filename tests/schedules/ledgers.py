@@ -78,13 +78,18 @@ def _of_payments(rows: Sequence[Row[Any]], ledger: Ledger) -> Iterator[str]:
             row = by_mark[intent["metadata"]["payment_id"]]
             if intent["status"] != "canceled" and not row.needs_review:
                 yield f"payment {row.id} does not know its {intent['status']} intent"
-        elif row.state != _ENDED.get(intent["status"]) and not row.needs_review:
+        elif not _agree(row.state, intent["status"]) and not row.needs_review:
             yield f"payment {row.id} is {row.state}, at the provider {intent['status']}"
         elif row.state == "succeeded":
             yield from _of_money(row, intent)
     for row in by_id.values():
         if row.provider_payment_id is not None or row.received_minor:
             yield f"payment {row.id} has {row.provider_payment_id}, which the provider has not"
+
+
+def _agree(state: str, status: str) -> bool:
+    """Whether both ends are one; what was opened though the call was refused is closed again."""
+    return state == _ENDED.get(status) or (state, status) == ("failed", "canceled")
 
 
 def _of_money(row: Row[Any], intent: Mapping[str, Any]) -> Iterator[str]:
