@@ -230,8 +230,8 @@ def test_every_transition_is_documented_and_no_other(name: str) -> None:
 
 
 def test_the_readme_knows_every_target_of_make_and_no_other() -> None:
-    targets = re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    named = re.findall(r"\bmake ([a-z]+)", " ".join(_code_of((ROOT / "README.md").read_text())))
+    targets = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    named = re.findall(r"\bmake ([a-z-]+)", " ".join(_code_of((ROOT / "README.md").read_text())))
     assert set(named) == set(targets)
 
 
