@@ -146,15 +146,15 @@ class PayPal:
 
     def capture(self, request: PaymentRequest) -> PaymentSnapshot:
         path = _path(request)
-        return self._call("capture", lambda: self._captured(path, request.key))
+        return self._call("capture", lambda: self._captured(path))
 
-    def _captured(self, path: str, key: str) -> PaymentSnapshot:
+    def _captured(self, path: str) -> PaymentSnapshot:
         order = self._api.call("GET", path)
         seen = self._snapshot(order)
         if seen.state != "authorised":
             return seen
         # After a decline the buyer approves anew: that deserves an answer of its own.
-        approval = f"{key}-capture-{order.get('update_time', '')}"
+        approval = f"{order['id']}-{order.get('update_time', '')}"
         try:
             return self._snapshot(self._api.call("POST", f"{path}/capture", {}, key=approval))
         except (Refused, OutcomeUnknown) as error:
