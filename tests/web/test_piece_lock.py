@@ -1,5 +1,6 @@
 """The lock of a piece answers quickly and protects nothing: PostgreSQL decides who gets it."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ from flask.testing import FlaskClient
 from redis import Redis
 
 import settings
+from models import stock
 from tasks.doorbell import redis_client
 from tests import shop
 from tests.web.tiny import problem
@@ -99,6 +101,30 @@ def test_a_wiped_redis_lets_nobody_have_a_piece_twice(app: Flask, redis: "Redis"
 
     assert answers.count((201, None)) == 1
     assert shop.rows()["orders"] == 1
+
+
+def test_a_lock_that_expires_while_its_holder_still_buys_lets_nobody_have_a_piece_twice(
+    app: Flask, redis: "Redis"
+) -> None:
+    item_id = shop.make_item("VASE", 1, is_unique=True)
+
+    def waiting() -> int:
+        query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        return int(shop.sql(query)[0][0])
+
+    with ThreadPoolExecutor(2) as buyers:
+        with shop.database() as session:
+            stock.lock(session, [item_id])  # whoever buys has to wait here
+            first = buyers.submit(buy, app.test_client(use_cookies=False))
+            shop.await_that(lambda: waiting() == 1)
+            assert redis.pexpire(KEY, 1)
+            shop.await_that(lambda: not redis.exists(KEY))
+            second = buyers.submit(buy, app.test_client(use_cookies=False))
+            shop.await_that(lambda: waiting() == 2)
+        answers = first.result(), second.result()
+
+    assert sorted(answers, key=str) == [(201, None), (409, "out_of_stock")]
+    assert redis.exists(KEY) == 0
 
 
 @pytest.mark.usefixtures("_without_redis")
