@@ -40,7 +40,7 @@ _RESOURCES: Mapping[str, Rule] = {
     "refund": _REFUND,
     "dispute": _DISPUTE,
 }
-_ANY_RESOURCE = fields("id status custom_id")
+_ANY_RESOURCE = fields("id status custom_id", purchase_units=fields("custom_id invoice_id"))
 _EVENT = fields("id create_time event_type resource_type event_version resource_version")
 
 

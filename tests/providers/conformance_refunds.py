@@ -133,7 +133,7 @@ def what_the_bank_took_back_is_not_given_back_as_well(world: World) -> None:
     assert world.refunded(name_of(payment)) == []
 
 
-@scenario_of(True, False)
+@scenario_of(True, False, needs="refunds_slowly")
 def a_refund_is_pending_until_it_arrives_or_fails(world: World, arrives: bool) -> None:
     made = world.adapter.refund(refund_request(world, paid(world, "is_refunded_slowly")))
     assert made.state == "pending"

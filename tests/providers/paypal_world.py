@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import settings
-from models.intents import PaymentRequest
+from models.intents import PaymentRequest, PaymentState
 from providers import paypal_marks, paypal_money
 from providers.base import ProviderEvent
 from providers.paypal import PayPal
@@ -41,7 +42,11 @@ class PayPalWorld:
     name = "paypal"
     key_memory = timedelta(hours=6)
     refund_key_memory = timedelta(days=45)
-    habits: frozenset[Habit] = frozenset()
+    habits: frozenset[Habit] = frozenset(
+        ("takes_its_time", "refunds_slowly", "tries_again", "dates_reservations")
+    )
+    opens_as: PaymentState = "open"
+    way: Mapping[str, Any] = MappingProxyType({})
     refusals: Mapping[Refusal, str] = {
         "refunded": "CAPTURE_FULLY_REFUNDED",
         "disputed": "REFUND_NOT_PERMITTED_DUE_TO_CHARGEBACK",

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, get_args
 
 import settings
-from models.intents import PaymentRequest
+from models.intents import PaymentRequest, PaymentState
 from providers.base import ProviderEvent
 from providers.stripe import Stripe
 from providers.stripe_money import from_stripe
@@ -48,6 +49,8 @@ class StripeWorld:
     name = "stripe"
     key_memory = refund_key_memory = timedelta(hours=24)
     habits: frozenset[Habit] = frozenset(get_args(Habit))
+    opens_as: PaymentState = "open"
+    way: Mapping[str, Any] = MappingProxyType({})
     refusals: Mapping[Refusal, str] = {"refunded": "already", "disputed": "disputed"}
 
     def __init__(self, sandbox: StripeProcess) -> None:
@@ -123,3 +126,24 @@ class StripeWorld:
     def _charge_of(self, payment_id: str) -> str:
         charges = self._sandbox.ledger()["charges"]
         return str([each["id"] for each in charges if each["payment_intent"] == payment_id][-1])
+
+
+class KlarnaWorld(StripeWorld):
+    """Stripe where the buyer pays on Klarna's page, to which the payment leads at once."""
+
+    habits: frozenset[Habit] = frozenset(
+        ("closes", "finds_unpaid", "tells_all", "takes_refunds_back", "doubles_refunds")
+    )
+    opens_as: PaymentState = "requires_action"
+    way: Mapping[str, Any] = MappingProxyType(
+        {
+            "payment_method": "klarna",
+            "return_url": "http://127.0.0.1/back",
+            "country": "IE",
+            "email": "guest@example.com",
+        }
+    )
+
+    def act(self, payment_id: str, behaviour: Behaviour = "pays") -> None:
+        verb = {"pays": "authenticate", "is_declined": "fail_authentication"}[behaviour]
+        self._sandbox.control(f"payment_intents/{payment_id}/{verb}")

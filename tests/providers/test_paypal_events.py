@@ -67,12 +67,16 @@ def test_money_that_was_taken_back_is_for_a_person() -> None:
     told = read(event("PAYMENT.CAPTURE.REVERSED", CAPTURE))
     assert told.warning
     assert told.looks == {"refunds", "disputes"}
+    assert read(dict(told.body)) == told
     assert told.marked_payment_id == 7
 
 
 def test_an_approval_that_lapsed_is_looked_at() -> None:
-    told = read(event("CHECKOUT.PAYMENT-APPROVAL.REVERSED", {"custom_id": "orders-test.pi.7"}))
-    assert told.looks == {"payment"}
+    lapsed = {"order_id": ORDER["id"], "purchase_units": ORDER["purchase_units"]}
+    kind = "CHECKOUT.PAYMENT-APPROVAL.REVERSED"
+    told = read(event(kind, lapsed, resource_type="payment-approval"))
+    assert (told.looks, told.marked_payment_id) == ({"payment"}, 7)
+    assert read(dict(told.body)) == told  # as a worker does, from what was stored
 
 
 def test_an_event_of_another_application_is_foreign() -> None:

@@ -17,7 +17,7 @@ from tests.providers import (
     conformance_payments,
     conformance_refunds,
 )
-from tests.providers.stripe_world import StripeWorld
+from tests.providers.stripe_world import KlarnaWorld, StripeWorld
 from tests.providers.world import World, payment_request, scenarios
 from tests.sandbox.process import StripeProcess
 from tests.stripe_spec import SPECS, StrictHTTPClient, needs_spec
@@ -37,6 +37,19 @@ def world(stripe_sandbox: StripeProcess, monkeypatch: pytest.MonkeyPatch) -> Ite
 @pytest.mark.parametrize("scenario", scenarios(StripeWorld.habits))
 def test_stripe(scenario: Callable[[World], None], world: StripeWorld) -> None:
     scenario(world)
+
+
+@pytest.fixture
+def klarna(world: StripeWorld, stripe_sandbox: StripeProcess) -> Iterator[KlarnaWorld]:
+    """The same, judged alike, where buyers pay on Klarna's page."""
+    around = KlarnaWorld(stripe_sandbox)
+    yield around
+    around.over()
+
+
+@pytest.mark.parametrize("scenario", scenarios(KlarnaWorld.habits))
+def test_klarna_through_stripe(scenario: Callable[[World], None], klarna: KlarnaWorld) -> None:
+    scenario(klarna)
 
 
 @needs_spec

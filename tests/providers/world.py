@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 import pytest
 
-from models.intents import PaymentRequest, PaymentSnapshot, RefundRequest
+from models.intents import PaymentRequest, PaymentSnapshot, PaymentState, RefundRequest
 from providers.base import (
     OutcomeUnknown,
     Page,
@@ -42,16 +42,26 @@ Habit = Literal[
     "finds_unpaid",
     "challenges",
     "tells_all",
+    "tells_declines",
     "takes_refunds_back",
     "doubles_refunds",
+    "takes_its_time",
+    "refunds_slowly",
+    "tries_again",
+    "dates_reservations",
 ]
 """What only some providers do, in a world's `habits` if its provider does:
 
 - `closes`: closes a payment for good when it is asked to; others take none unless we capture it
 - `finds_unpaid`: finds a payment by our mark before anybody has paid it
 - `challenges`: has a state of its own for a buyer who must prove something
-- `tells_all`: has an event for each change, also for the opening, a decline and the closing
+- `tells_all`: has an event for each change, also for the opening and the closing
+- `tells_declines`: and for each try that was declined
 - `takes_refunds_back`: may let a refund fail that had arrived
+- `takes_its_time`: may say only later whether money comes
+- `refunds_slowly`: may say only later whether a refund arrives
+- `tries_again`: lets a buyer who was declined try again, and names each try
+- `dates_reservations`: says until when reserved money can be captured
 - `doubles_refunds`: makes a refund again whose key it has forgotten
 """
 Behaviour = Literal["pays", "is_declined", "is_challenged", "pays_slowly", "is_refunded_slowly"]
@@ -84,6 +94,10 @@ class World(Protocol):
     refund_key_memory: timedelta
     """The same of the key of a refund."""
     habits: frozenset[Habit]
+    opens_as: PaymentState
+    """How a payment is that nobody has tried to pay yet."""
+    way: Mapping[str, Any]
+    """What a request says of how to pay, besides the amount."""
     refusals: Mapping[Refusal, str]
     """In which word it refuses a refund of what is refunded already, or disputed."""
 
@@ -153,14 +167,14 @@ def scenario_if(habit: Habit) -> Callable[[Callable[[World], None]], Callable[[W
 
 
 def scenario_of(
-    *cases: Any,
+    *cases: Any, needs: Habit | None = None
 ) -> Callable[[Callable[[World, Any], None]], Callable[[World, Any], None]]:
     """Add a scenario for each of these cases, which is given as its second argument."""
 
     def add(function: Callable[[World, Any], None]) -> Callable[[World, Any], None]:
         for case in cases:
             run = partial(_run, function, case)
-            _SCENARIOS.append((None, pytest.param(run, id=f"{function.__name__}-{case}")))
+            _SCENARIOS.append((needs, pytest.param(run, id=f"{function.__name__}-{case}")))
         return function
 
     return add
@@ -184,7 +198,7 @@ def payment_request(world: World, **changes: Any) -> PaymentRequest:
         key=f"test-pi-{number}",
         age=timedelta(0),
     )
-    return replace(plain, **changes)
+    return replace(plain, **{**world.way, **changes})
 
 
 def opened(world: World, **changes: Any) -> PaymentRequest:
