@@ -1,7 +1,7 @@
 """PayPal's payments from the buyer's choice to the money, and back."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -202,6 +202,56 @@ def test_an_approval_after_the_buyer_chose_a_card_takes_no_money(
 
     assert money(paypal) == []
     assert shop.look(client, order)["status"] == "paid"
+
+
+def test_an_approval_that_nobody_has_heard_of_when_a_card_is_chosen_takes_no_money(
+    client: FlaskClient, order: dict[str, Any], paypal: PayPalProcess, post_box: WebhookEndpoint
+) -> None:
+    approve(paypal, opened(client, order))
+    shop.choose(client, order, CARD)
+    drain()  # the look that closes it sees the approval
+    hear(client, paypal, post_box)
+    assert money(paypal) == []
+    assert payments() == [("paypal", "cancelled"), ("stripe", "open")]
+
+
+def test_money_that_is_being_taken_leaves_no_other_choice(
+    client: FlaskClient, order: dict[str, Any], paypal: PayPalProcess, post_box: WebhookEndpoint
+) -> None:
+    approve(paypal, opened(client, order))
+    deliver(client, paypal, post_box)
+    shop.run_jobs("webhooks.apply")
+    refused = shop.choose(client, order, CARD)
+    assert (refused.status_code, shop.body_of(refused)["code"]) == (409, "payment_in_progress")
+    drain()
+    assert (payments(), money(paypal)) == ([("paypal", "succeeded")], [("39.98", "COMPLETED")])
+
+
+def test_two_tabs_at_once_take_the_money_once(
+    client: FlaskClient, order: dict[str, Any], paypal: PayPalProcess, post_box: WebhookEndpoint
+) -> None:
+    approve(paypal, opened(client, order))
+    told = delivered(paypal, post_box)
+    acts: list[Callable[[], object]] = [
+        lambda: [post(tab(client), *each) for each in told],
+        lambda: shop.choose(tab(client), order, CARD),
+        drain,
+        drain,
+    ]
+    shop.at_once(lambda number: acts[number](), len(acts))
+    drain()
+
+    taken = sum(state == "succeeded" for _, state in payments())
+    assert len(money(paypal)) == taken
+    assert payments() in (
+        [("paypal", "succeeded")],
+        [("paypal", "cancelled"), ("stripe", "open")],
+    )
+
+
+def tab(client: FlaskClient) -> FlaskClient:
+    """Another tab of the same buyer's."""
+    return client.application.test_client(use_cookies=False)
 
 
 def test_an_order_is_not_closed_while_a_worker_takes_its_money(
