@@ -8,7 +8,7 @@ PAGE_POLICY = (
 )
 """The Content-Security-Policy of our own HTML pages: no inline script, nothing from elsewhere."""
 
-_EVERYWHERE = {
+EVERYWHERE = {
     "X-Content-Type-Options": "nosniff",
     # With "no-referrer" browsers would send "Origin: null" with the forms of our own pages.
     "Referrer-Policy": "same-origin",
@@ -21,7 +21,7 @@ _TWO_YEARS = {"Strict-Transport-Security": "max-age=63072000; includeSubDomains"
 
 def register(app: Flask, *, https_only: bool) -> None:
     """Add the headers to every answer of `app`; `https_only` is a promise for two years."""
-    headers = _EVERYWHERE | (_TWO_YEARS if https_only else {})
+    headers = EVERYWHERE | (_TWO_YEARS if https_only else {})
 
     @app.after_request
     def add_headers(response: Response) -> Response:

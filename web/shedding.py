@@ -6,26 +6,35 @@ in time, and those who are served lose nothing to those who are not. Providers a
 are never turned away: what they say is short, and must be heard.
 """
 
+import secrets
+import struct
+import sys
 import time
+from collections.abc import Iterable
 from contextvars import ContextVar
+from socket import IPPROTO_TCP, TCP_INFO, socket
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask, request
+import orjson
+from flask import Flask
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
 import settings
 from providers.metrics import Counter
 from web.appointments import Appointments
-from web.errors import Problem
+from web.errors import PROBLEM_JSON, Problem
+from web.headers import EVERYWHERE
 
 if TYPE_CHECKING:
-    from socket import socket
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 SHED = Counter("orders_http_shed", "Requests turned away for having waited too long for a thread.")
 
-_NEVER = frozenset({"health", "webhooks"})
+_HEALTH, _WEBHOOKS = ("/healthz", "/readyz"), "/orders/webhook/"
 _ACCEPTED_AT_ONCE = 64
 _COME_BACK_A_SECOND = 50
+# Of the kernel's `struct tcp_info`: its beginning, and where `tcpi_last_data_recv` stands in it.
+_TCP_INFO_SIZE, _LAST_DATA_RECEIVED = 104, 52
 
 _waited: ContextVar[float] = ContextVar("waited", default=0.0)
 
@@ -33,8 +42,8 @@ _waited: ContextVar[float] = ContextVar("waited", default=0.0)
 class Worker(ThreadWorker):  # type: ignore[misc]
     """Gunicorn's thread worker, of which each request knows how long it waited for a thread."""
 
-    def accept(self, listener: "socket") -> None:
-        """Let in all who are at the door: while they wait there, nobody counts how long."""
+    def accept(self, listener: socket) -> None:
+        """Let in all who are at the door, so that they can be told."""
         for _ in range(_ACCEPTED_AT_ONCE):
             before = self.nr_conns
             if before >= self.worker_connections:
@@ -48,17 +57,50 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         super().enqueue_req(conn)
 
     def handle(self, conn: Any) -> Any:
-        _waited.set(time.monotonic() - conn.asked_at)
+        in_line = time.monotonic() - conn.asked_at
+        _waited.set(max(in_line, _since_it_was_sent(conn.sock)))
         return super().handle(conn)
 
 
-def register(app: Flask) -> None:
-    """Turn away, before anything else is done for it, what has waited for too long."""
-    longest = settings.current().longest_queue_seconds
-    appointments = Appointments(_COME_BACK_A_SECOND)
+def _since_it_was_sent(connection: socket) -> float:
+    """How long the client's last bytes have been here, by Linux; elsewhere that is not known.
 
-    @app.before_request
-    def refuse_late() -> None:
-        if longest and _waited.get() > longest and request.blueprint not in _NEVER:
-            SHED.inc()
-            raise Problem(503, "busy", headers={"Retry-After": str(appointments.next())})
+    A busy worker is slow to open its door, too, and of who waits there only the system knows.
+    """
+    if not sys.platform.startswith("linux"):
+        return 0.0
+    told = connection.getsockopt(IPPROTO_TCP, TCP_INFO, _TCP_INFO_SIZE)
+    (milliseconds,) = struct.unpack_from("I", told, _LAST_DATA_RECEIVED)
+    return float(milliseconds) / 1000
+
+
+class Shedding:
+    """Turns away, before anything else is done for it, what has waited for too long."""
+
+    def __init__(self, wsgi: "WSGIApplication", longest_seconds: float) -> None:
+        self._wsgi = wsgi
+        self._longest = longest_seconds
+        self._appointments = Appointments(_COME_BACK_A_SECOND)
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        if _waited.get() <= self._longest or _must_be_heard(environ["PATH_INFO"]):
+            return self._wsgi(environ, start_response)
+        SHED.inc()
+        problem = Problem(503, "busy", headers={"Retry-After": str(self._appointments.next())})
+        body = orjson.dumps(problem.body(secrets.token_hex(8)))
+        own = {"Content-Type": PROBLEM_JSON, "Content-Length": str(len(body))}
+        headers = {**EVERYWHERE, **problem.headers, **own}
+        start_response("503 Service Unavailable", list(headers.items()))
+        return [body]
+
+
+def register(app: Flask) -> None:
+    """Have `app` shed what it cannot do in time."""
+    if longest := settings.current().longest_queue_seconds:
+        app.wsgi_app = Shedding(app.wsgi_app, longest)  # type: ignore[method-assign]
+
+
+def _must_be_heard(path: str) -> bool:
+    return path in _HEALTH or path.startswith(_WEBHOOKS)

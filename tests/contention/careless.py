@@ -27,9 +27,12 @@ _find_locked = for_sale.find_locked
 
 
 def judge_before_the_lock() -> None:
-    """Hold what was left when one looked, as all do who read, compare and write."""
+    """Hold what was left when one looked, as all do who read, compare and write a moment later."""
     judgement = "AND status = 'available' AND stock - held >= quantity\n"
-    stock._HOLD = Statement(stock._HOLD.sql.replace(judgement, ""))
+    look, moment = "JOIN wanted ON item_id = id", "CROSS JOIN pg_sleep(0.05)"
+    assert stock._HOLD.sql.count(judgement) == stock._HOLD.sql.count(look) == 1
+    careless = stock._HOLD.sql.replace(judgement, "").replace(look, f"{look} {moment}")
+    stock._HOLD = Statement(careless)
     for_sale._LOCK = for_sale._LOOK
 
 

@@ -62,12 +62,22 @@ def web(product: "Flask") -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def patient_web(product: "Flask") -> Iterator[str]:
+    """The same, which turns nobody away."""
+    from tests.contention.processes import serving  # noqa: PLC0415
+
+    with serving(LONGEST_QUEUE_SECONDS="0") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
 def careless_web(product: "Flask") -> Iterator[str]:
-    """The same with neither the judgement under lock nor Redis."""
+    """The same with neither the judgement under lock nor Redis; all are let in at once."""
     from tests.contention.processes import serving  # noqa: PLC0415
 
     nobody = "redis://127.0.0.1:1"
-    with serving("judge_before_the_lock", REDIS_URL=nobody, CELERY_BROKER_URL=nobody) as url:
+    without = {"REDIS_URL": nobody, "CELERY_BROKER_URL": nobody, "LONGEST_QUEUE_SECONDS": "0"}
+    with serving("judge_before_the_lock", **without) as url:
         yield url
 
 

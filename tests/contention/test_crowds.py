@@ -129,11 +129,11 @@ def test_without_redis_and_judgement_the_piece_is_sold_to_several(
     assert any("piece_has_one_holder" in promise for promise in storm.broken())
 
 
-def _baskets(url: str, count: int) -> list[Answer]:
+def _baskets(url: str, count: int, *, is_patient: bool = True) -> list[Answer]:
     """Every other basket is packed the other way round."""
     basket = [shop.line(sku, 1) for sku in ("PRINT", "TSHIRT", "MUG")]
     orders = [{"items": basket[:: (-1) ** number]} for number in range(count)]
-    return rush(url, orders, is_patient=False)
+    return rush(url, orders, is_patient=is_patient)
 
 
 def _stock_baskets(count: int) -> None:
@@ -158,7 +158,7 @@ def test_baskets_in_opposite_order_are_all_sold(
 def test_items_locked_in_any_order_deadlock(size: Size) -> None:
     _stock_baskets(size.baskets)
 
-    with serving("lock_in_any_order") as url:
-        answers = _baskets(url, size.baskets)
+    with serving("lock_in_any_order", LONGEST_QUEUE_SECONDS="0") as url:
+        answers = _baskets(url, size.baskets, is_patient=False)
 
     assert storm.verdicts(answers)[503, "busy"] > 0

@@ -92,8 +92,9 @@ def _settle() -> None:
 
 @pytest.mark.usefixtures("app")
 def test_an_order_that_is_swept_paid_cancelled_and_refunded_at_once_ends_in_one_way(
-    web: str, stripe_sandbox: StripeProcess, size: Size, figures: list[str]
+    patient_web: str, stripe_sandbox: StripeProcess, size: Size, figures: list[str]
 ) -> None:
+    web = patient_web
     clerk = _clerk(web)
     with ExitStack() as stack:
         workers = [stack.enter_context(gated("work")) for _ in range(2)]
