@@ -62,10 +62,10 @@ class SafeStr(fields.String):
         )
 
     def _deserialize(self, value: Any, *rest: Any, **context: Any) -> str:
-        text = unicodedata.normalize("NFC", super()._deserialize(value, *rest, **context)).strip()
+        text = unicodedata.normalize("NFC", super()._deserialize(value, *rest, **context))
         if not re.fullmatch(PRINTABLE, text):
             raise self.make_error("unprintable")
-        return text
+        return text.strip()
 
 
 class HttpsAddress(SafeStr):

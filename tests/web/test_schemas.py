@@ -263,6 +263,7 @@ def test_a_price_has_no_more_decimals_than_its_currency(currency: str, price: st
         ("/shipping_address", "12 Street", "invalid_body"),
         ("/shipping_address/line1", "x\x00y", "invalid_field"),
         ("/shipping_address/line1", "x\ny", "invalid_field"),
+        ("/shipping_address/line1", "x\n", "invalid_field"),
         ("/shipping_address/line1", "x\u202ey", "invalid_field"),
         ("/shipping_address/line1", "   ", "invalid_field"),
         ("/shipping_address/line1", "x" * 201, "invalid_field"),

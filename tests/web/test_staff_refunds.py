@@ -291,6 +291,7 @@ def test_a_list_of_orders_has_bounds(clerk: FlaskClient) -> None:
 def test_reserved_money_is_captured(client: FlaskClient, clerk: FlaskClient) -> None:
     shop.make_item()
     payment_id = sent_payment(client)
+    shop.sql("UPDATE payment SET capture = 'manual' RETURNING id")
     address = f"/orders/capture/{payment_id}/"
     assert problem(clerk.post(address, json={})) == (409, "not_capturable")
     assert problem(clerk.post("/orders/capture/9999/", json={})) == (404, "not_found")
