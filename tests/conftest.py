@@ -31,6 +31,7 @@ _paypal = PayPalProcess()
 _LONGEST_FIRST = ("schedules", "wiring", "faults", "contention", "browser")
 # Their tests share a product that takes seconds to start; elsewhere a file is a group.
 _STARTED_ONCE = ("wiring", "faults", "contention", "browser")
+_WITHOUT_IT = {"test_crash_points.py", "test_failure_modes.py"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -81,7 +82,8 @@ class _Together(LoadScopeScheduling):  # type: ignore[misc]
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
         directory = Path(file).parent.name
-        return directory if directory in _STARTED_ONCE else file
+        is_alone = Path(file).name in _WITHOUT_IT
+        return directory if directory in _STARTED_ONCE and not is_alone else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Together:
