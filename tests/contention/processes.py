@@ -26,7 +26,8 @@ def serving(guard: str = "none", **changes: str) -> Iterator[str]:
         *("--workers", str(_WEB_PROCESSES), "--bind", f"127.0.0.1:{port}"),
         *("--logger-class", "web.access.GunicornLogger", "web:create_app()"),
     )
-    with _process("serve", guard, *words, LOG_LEVEL="CRITICAL", **changes):
+    told = {"LOG_LEVEL": "CRITICAL", "LONGEST_QUEUE_SECONDS": "0.5", **changes}
+    with _process("serve", guard, *words, **told):
         url = f"http://127.0.0.1:{port}"
         await_that(lambda: _answers(url))
         yield url
