@@ -78,7 +78,7 @@ def _of_payments(rows: Sequence[Row[Any]], ledger: Ledger) -> Iterator[str]:
             row = by_mark[intent["metadata"]["payment_id"]]
             if intent["status"] != "canceled" and not row.needs_review:
                 yield f"payment {row.id} does not know its {intent['status']} intent"
-        elif not _agree(row.state, intent["status"]) and not row.needs_review:
+        elif not _agree(row, intent) and not row.needs_review:
             yield f"payment {row.id} is {row.state}, at the provider {intent['status']}"
         elif row.state == "succeeded":
             yield from _of_money(row, intent)
@@ -87,9 +87,16 @@ def _of_payments(rows: Sequence[Row[Any]], ledger: Ledger) -> Iterator[str]:
             yield f"payment {row.id} has {row.provider_payment_id}, which the provider has not"
 
 
-def _agree(state: str, status: str) -> bool:
-    """Whether both ends are one; what was opened though the call was refused is closed again."""
-    return state == _ENDED.get(status) or (state, status) == ("failed", "canceled")
+def _agree(row: Row[Any], intent: Mapping[str, Any]) -> bool:
+    """Whether both ends are one.
+
+    An intent has no end called failed: what was opened although the call was refused must have
+    been closed again, and nobody may have been given money by it.
+    """
+    if row.state == "failed":
+        no_money = not (row.received_minor or intent["amount_received"])
+        return intent["status"] == "canceled" and no_money
+    return bool(row.state == _ENDED.get(intent["status"]))
 
 
 def _of_money(row: Row[Any], intent: Mapping[str, Any]) -> Iterator[str]:
