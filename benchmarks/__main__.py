@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.chart import chart
-from benchmarks.paths import PATHS, Row
+from benchmarks.paths import PATHS
+from benchmarks.rows import Row
 from benchmarks.servers import ROOT
 
 _QUICK = ("create", "webhook")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from benchmarks.paths import Row
+from benchmarks.rows import Row
 
 _WIDTH, _LEFT, _STEP, _BAR = 760, 300, 30, 16
 _STYLE = (

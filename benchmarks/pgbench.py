@@ -11,8 +11,6 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import psycopg
-
 from benchmarks.product import SKUS
 from sandbox.embedded import package
 
@@ -82,9 +80,3 @@ def orders_a_second(database_url: str, *, clients: int, seconds: float) -> float
     rate = _RATE.search(done.stdout)
     assert rate, done.stderr
     return float(rate[1])
-
-
-def tidy(database_url: str) -> None:
-    """Have what was written leave no work to whatever is measured next."""
-    with psycopg.connect(database_url, autocommit=True) as database:
-        database.execute("CHECKPOINT")

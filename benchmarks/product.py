@@ -15,6 +15,7 @@ import psycopg
 import requests
 
 import settings
+from benchmarks import load
 from benchmarks.parties import Parties
 from benchmarks.servers import ROOT, servers
 from sandbox.embedded import HOST, free_port
@@ -22,6 +23,9 @@ from sandbox.runner import plan
 from sandbox.runner.stack import Stack
 from sandbox.servers import PostgreSQL
 
+PROCESSES = 2
+"""Of web, and of clients: as many as there are cores."""
+WARM_SECONDS = 2
 SKUS = 1000
 # What a client may ask for is counted, but no client of a benchmark is ever told to wait.
 PATIENT = {
@@ -49,6 +53,14 @@ class Web(NamedTuple):
     database_url: str
     told: dict[str, Any]
     parties: Parties
+
+    def load(
+        self, script: str, *, clients: int, seconds: float, processes: int = PROCESSES, **more: Any
+    ) -> load.Seen:
+        """What so many clients see who follow a script of `benchmarks.scripts`."""
+        return load.run(
+            script, clients=clients, seconds=seconds, processes=processes, **{**self.told, **more}
+        )
 
 
 @contextmanager

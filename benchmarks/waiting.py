@@ -11,23 +11,19 @@ the server, which counts against it.
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from http.client import HTTPConnection
 from itertools import cycle
-from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
-import settings
+from benchmarks.product import serving
 from benchmarks.servers import ROOT, servers
-from sandbox.embedded import HOST, free_port
+from sandbox.embedded import HOST
 from sandbox.runner import plan
 
 BUYERS = 4
@@ -79,7 +75,9 @@ def main() -> None:
     given = options.parse_args()
     with servers(LIMIT_ORDERS_PER_MINUTE="0", MAX_OPEN_ORDERS="0", WEB_CONCURRENCY="1"):
         _stock_up()
-        with _web() as port, ThreadPoolExecutor(given.waiting) as crowd:
+        web = plan.procfile(ROOT / "Procfile")["web"]
+        with serving(web) as (url, _), ThreadPoolExecutor(given.waiting) as crowd:
+            port = urlsplit(url).port or 0
             clients = _those_who_wait(port, given.waiting)
             _orders_placed(port, 2)  # connections are open and code is warm
             rounds = [_round(port, crowd, clients, given.seconds) for _ in range(given.rounds)]
@@ -101,31 +99,6 @@ def _stock_up() -> None:
             stock=10**9,
             who="benchmark",
         )
-
-
-@contextmanager
-def _web() -> Iterator[int]:
-    """The web process of the Procfile; its port."""
-    port = free_port()
-    command = plan.procfile(ROOT / "Procfile")["web"]
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    environment = settings.environment(PATH=path, PORT=str(port), WEB_BIND=HOST)
-    process = subprocess.Popen(command, cwd=ROOT, env=environment)
-    try:
-        while not _answers(port):
-            assert process.poll() is None, "the web process has ended"
-            time.sleep(0.1)
-        yield port
-    finally:
-        process.terminate()
-        process.wait(timeout=40)
-
-
-def _answers(port: int) -> bool:
-    try:
-        return _ask(HTTPConnection(HOST, port), "GET", "/healthz").status == 200  # noqa: PLR2004
-    except OSError:
-        return False
 
 
 def _those_who_wait(port: int, number: int) -> list[Ask]:

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.chart import chart
 from benchmarks.load import Seen
-from benchmarks.paths import Row
+from benchmarks.rows import Row
 
 ROOT = Path(__file__).parents[1]
 
