@@ -10,7 +10,7 @@ steer it with JSON, as `sandbox.provider.control` has it for every provider, and
     POST   captures/<id>/         refund {amount} | complete | deny | reverse | dispute {stage}
     POST   refunds/<id>/          complete | fail
     POST   disputes/<id>/         win | lose | cancel
-    GET    ledger                 {orders, captures, refunds}, oldest first
+    GET    ledger                 {orders, captures, refunds, disputes}, oldest first
 
 docs/sandbox-paypal.md tells what each of them means.
 """

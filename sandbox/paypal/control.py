@@ -16,6 +16,7 @@ from sandbox.provider.refusal import Document
 ORDER_FIELDS = ("id", "status", "custom_id", "invoice_id", "capture")
 CAPTURE_FIELDS = ("id", "order", "status", "custom_id", "invoice_id")
 REFUND_FIELDS = ("id", "order", "capture", "status", "custom_id", "invoice_id")
+DISPUTE_FIELDS = ("id", "capture", "stage", "status", "outcome")
 Act = Callable[[Call, Document], Document]
 
 
@@ -77,6 +78,7 @@ def create_blueprint(sandbox: Sandbox) -> Blueprint:
                     "orders": _columns(sandbox, "order", ORDER_FIELDS),
                     "captures": _columns(sandbox, "capture", CAPTURE_FIELDS),
                     "refunds": _columns(sandbox, "refund", REFUND_FIELDS),
+                    "disputes": _columns(sandbox, "dispute", DISPUTE_FIELDS),
                 }
             )
 

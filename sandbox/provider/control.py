@@ -92,6 +92,11 @@ def _add_deliveries(blueprint: Blueprint, account: Account) -> None:
             deliveries.release(store)
             return jsonify(deliveries.listed(store, wording))
 
+    @blueprint.post("/signatures")
+    def sign() -> ResponseReturnValue:
+        with store.transaction():
+            return jsonify(wording.sign(store, request.get_data()))
+
     @blueprint.get("/deliveries")
     def list_deliveries() -> ResponseReturnValue:
         with store.transaction():

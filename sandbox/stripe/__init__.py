@@ -12,13 +12,14 @@ without a key, tests steer it with JSON:
     POST   deliveries/release     sends what mode `hold` has kept back
     GET    deliveries             every delivery with its attempts and the endpoint's answers
     POST   events/<id>/deliver    {copies}: sends now, all at once; the endpoint's answers
+    POST   signatures             the headers with which the body would be sent, now
     POST   clock                  {advance_seconds}
     POST   config                 {webhook_url, webhook_secret, refund_seconds, search_lag_seconds,
                                   requests_per_second, thin_events}
     GET    config                 the same, and what is set besides
     DELETE config                 the defaults again, but for the webhook's url and secret
     POST   reset                  forgets everything but the config
-    GET    ledger                 {payment_intents, charges, refunds}, oldest first
+    GET    ledger                 {payment_intents, charges, refunds, disputes}, oldest first
     GET    requests?field=value   the last 1000 requests, oldest first
     POST   payment_intents/<id>/  pay | decline | authenticate | fail_authentication |
                                   finish_processing | fail_processing | capture | cancel

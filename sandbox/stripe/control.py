@@ -37,6 +37,7 @@ REFUND_FIELDS = (
     "reason",
     "metadata",
 )
+DISPUTE_FIELDS = ("id", "created", "amount", "currency", "status", "charge", "payment_intent")
 Act = Callable[[Call, Document], Document]
 
 
@@ -124,6 +125,7 @@ def create_blueprint(sandbox: Sandbox) -> Blueprint:
                     "payment_intents": _columns(sandbox, "payment_intent", INTENT_FIELDS),
                     "charges": _columns(sandbox, "charge", CHARGE_FIELDS),
                     "refunds": _columns(sandbox, "refund", REFUND_FIELDS),
+                    "disputes": _columns(sandbox, "dispute", DISPUTE_FIELDS),
                 }
             )
 

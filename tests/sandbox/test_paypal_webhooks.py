@@ -150,3 +150,9 @@ def test_every_event_is_worded_as_paypals_documents_have_it(
         "CUSTOMER.DISPUTE.CREATED",
         "CUSTOMER.DISPUTE.RESOLVED",
     }
+
+
+def test_it_signs_an_event_that_was_made_by_hand(paypal: PayPalProcess) -> None:
+    url = f"{paypal.url}/_control/signatures"
+    headers = requests.post(url, data=b"made by hand", timeout=10).json()
+    verify(b"made by hand", headers, paypal.webhook_id)

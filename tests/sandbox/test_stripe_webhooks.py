@@ -5,6 +5,7 @@ import threading
 from typing import Any
 
 import pytest
+import requests
 import stripe
 
 from tests.sandbox.process import StripeProcess, WebhookEndpoint
@@ -255,3 +256,9 @@ def test_events_are_told_in_the_thin_form_as_well_if_one_wants(
     assert (thin.related_object.id, thin.related_object.type) == (intent.id, "payment_intent")
     assert thin.reason.request.idempotency_key == "key-of-payment-7"
     assert [each.type for each in client.v1.events.list().data] == ["payment_intent.created"]
+
+
+def test_it_signs_an_event_that_was_made_by_hand(sandbox: StripeProcess) -> None:
+    body = b'{"object": "event", "id": "evt_made_by_hand"}'
+    signed = requests.post(f"{sandbox.url}/_control/signatures", data=body, timeout=10).json()
+    stripe.Webhook.construct_event(body, signed["Stripe-Signature"], sandbox.webhook_secret)

@@ -1,13 +1,13 @@
-"""The provider's ledger beside ours: to the cent, both ways."""
+"""The providers' ledgers beside ours: to the cent, both ways."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-Ledger = Mapping[str, Sequence[Mapping[str, Any]]]
+from tests.schedules.provider import Books, TheirPayment
 
 _PAYMENTS = text("""
     SELECT payment.id, payment.state, provider_payment_id, received_minor, payment.refunded_minor,
@@ -16,107 +16,100 @@ _PAYMENTS = text("""
 _REFUNDS = text("""
     SELECT refund.id, refund.state, provider_refund_id, amount_minor, needs_review
     FROM refund JOIN orders ON orders.id = order_id ORDER BY refund.id""")
-# What the provider may have by then, for a state of ours.
-_PAYMENT_ENDS = {"succeeded": {"succeeded"}, "cancelled": {"canceled"}}
+# What a provider must have borne out before we say it, and what it may have by then.
+_BORNE_OUT = ("succeeded", "cancelled")
 _REFUND_ENDS = {
     "pending": {"pending", "succeeded", "failed"},
     "succeeded": {"succeeded", "failed"},
     "failed": {"failed"},
 }
-_ENDED = {"succeeded": "succeeded", "canceled": "cancelled", "failed": "failed"}
+_ENDED = ("succeeded", "cancelled", "failed")
 
 
-def impossible(session: Session, ledger: Ledger) -> Iterator[str]:
+def impossible(session: Session, books: Books) -> Iterator[str]:
     """What can be said of no moment: doubles, too much given back, ends that are not there."""
-    yield from _doubles(ledger)
-    yield from _given_back_twice(ledger)
-    intents = {each["id"]: each for each in ledger["payment_intents"]}
+    yield from _doubles(books)
+    yield from _given_back_twice(books)
+    payments = {each.id: each for each in books.payments}
     for row in session.execute(_PAYMENTS):
-        theirs = intents.get(row.provider_payment_id)
-        if theirs is not None and not _may_be(row.state, theirs, _PAYMENT_ENDS):
-            yield f"payment {row.id} is {row.state}, at the provider {theirs['status']}"
-    refunds = {each["id"]: each for each in ledger["refunds"]}
+        paid = payments.get(row.provider_payment_id)
+        if paid is not None and row.state in _BORNE_OUT and row.state not in paid.ends:
+            yield f"payment {row.id} is {row.state}, at the provider {paid.status}"
+    refunds = {each.id: each for each in books.refunds}
     for row in session.execute(_REFUNDS):
-        theirs = refunds.get(row.provider_refund_id)
-        if theirs is not None and not _may_be(row.state, theirs, _REFUND_ENDS):
-            yield f"refund {row.id} is {row.state}, at the provider {theirs['status']}"
+        given = refunds.get(row.provider_refund_id)
+        if given is not None and given.status not in _REFUND_ENDS.get(row.state, {given.status}):
+            yield f"refund {row.id} is {row.state}, at the provider {given.status}"
 
 
-def _may_be(state: str, theirs: Mapping[str, Any], ends: Mapping[str, set[str]]) -> bool:
-    return theirs["status"] in ends.get(state, {theirs["status"]})
+def _doubles(books: Books) -> Iterator[str]:
+    marks = [("payment", each.payment_id) for each in books.payments if not each.is_spare]
+    marks += [("refund", each.refund_id) for each in books.refunds if each.refund_id is not None]
+    for (kind, mark), times in Counter(marks).items():
+        if times > 1:
+            yield f"{kind} {mark} stands for {times} {kind}s of the provider"
 
 
-def _doubles(ledger: Ledger) -> Iterator[str]:
-    for kind, mark in (("payment_intents", "payment_id"), ("refunds", "refund_id")):
-        marks = Counter(each["metadata"].get(mark) for each in ledger[kind])
-        for number, times in marks.items():
-            if number is not None and times > 1:
-                yield f"{mark} {number} stands for {times} {kind} of the provider"
-
-
-def _given_back_twice(ledger: Ledger) -> Iterator[str]:
+def _given_back_twice(books: Books) -> Iterator[str]:
     back: dict[str, int] = defaultdict(int)
-    for refund in ledger["refunds"]:
-        back[refund["charge"]] += refund["amount"] if refund["status"] != "failed" else 0
-    for charge in ledger["charges"]:
-        if back[charge["id"]] > charge["amount_captured"]:
-            yield f"{back[charge['id']]} given back of {charge['amount_captured']}"
+    for refund in books.refunds:
+        back[refund.charge] += refund.amount_minor if refund.status != "failed" else 0
+    for charge in books.charges:
+        if back[charge.id] > charge.amount_minor:
+            yield f"{back[charge.id]} given back of {charge.amount_minor}"
 
 
-def disagreements(session: Session, ledger: Ledger) -> Iterator[str]:
+def disagreements(session: Session, books: Books) -> Iterator[str]:
     """What one side has and the other has not, once all is told."""
-    yield from _of_payments(session.execute(_PAYMENTS).all(), ledger)
-    yield from _of_refunds(session.execute(_REFUNDS).all(), ledger)
+    yield from _of_payments(session.execute(_PAYMENTS).all(), books)
+    yield from _of_refunds(session.execute(_REFUNDS).all(), books)
 
 
-def _of_payments(rows: Sequence[Row[Any]], ledger: Ledger) -> Iterator[str]:
+def _of_payments(rows: Sequence[Row[Any]], books: Books) -> Iterator[str]:
     by_id = {row.provider_payment_id: row for row in rows}
-    by_mark = {str(row.id): row for row in rows}
-    for intent in ledger["payment_intents"]:
-        row = by_id.pop(intent["id"], None)
+    by_mark = {row.id: row for row in rows}
+    for paid in books.payments:
+        row = by_id.pop(paid.id, None)
         if row is None:
-            row = by_mark[intent["metadata"]["payment_id"]]
-            if intent["status"] != "canceled" and not row.needs_review:
-                yield f"payment {row.id} does not know its {intent['status']} intent"
-        elif not _agree(row, intent) and not row.needs_review:
-            yield f"payment {row.id} is {row.state}, at the provider {intent['status']}"
+            row, is_over = by_mark[paid.payment_id], paid.is_spare or paid.status == "cancelled"
+            if not is_over and not row.needs_review:
+                yield f"payment {row.id} does not know its {paid.status} one at {paid.provider}"
+        elif not _agree(row, paid) and not row.needs_review:
+            yield f"payment {row.id} is {row.state}, at the provider {paid.status}"
         elif row.state == "succeeded":
-            yield from _of_money(row, intent)
+            yield from _of_money(row, paid)
     for row in by_id.values():
         if row.provider_payment_id is not None or row.received_minor:
             yield f"payment {row.id} has {row.provider_payment_id}, which the provider has not"
 
 
-def _agree(row: Row[Any], intent: Mapping[str, Any]) -> bool:
-    """Whether both ends are one.
-
-    An intent has no end called failed: what was opened although the call was refused must have
-    been closed again, and nobody may have been given money by it.
-    """
-    if row.state == "failed":
-        no_money = not (row.received_minor or intent["amount_received"])
-        return intent["status"] == "canceled" and no_money
-    return bool(row.state == _ENDED.get(intent["status"]))
+def _agree(row: Row[Any], paid: TheirPayment) -> bool:
+    """Whether both ends are one."""
+    is_paid_in_vain = row.state == "failed" and row.received_minor
+    return row.state in paid.ends and not is_paid_in_vain
 
 
-def _of_money(row: Row[Any], intent: Mapping[str, Any]) -> Iterator[str]:
-    if row.received_minor != intent["amount_received"]:
-        yield f"payment {row.id} got {row.received_minor}, provider {intent['amount_received']}"
+def _of_money(row: Row[Any], paid: TheirPayment) -> Iterator[str]:
+    if row.received_minor != paid.received_minor:
+        yield f"payment {row.id} got {row.received_minor}, provider {paid.received_minor}"
     is_whole = row.refunded_minor == row.received_minor and row.refunded_at is not None
     if not (row.settles or is_whole or row.needs_review):
         yield f"payment {row.id} holds money for nothing: its order is {row.order_state}"
 
 
-def _of_refunds(rows: Sequence[Row[Any]], ledger: Ledger) -> Iterator[str]:
+def _of_refunds(rows: Sequence[Row[Any]], books: Books) -> Iterator[str]:
     ours = {row.provider_refund_id: row for row in rows if row.provider_refund_id}
-    for theirs in ledger["refunds"]:
-        row = ours.pop(theirs["id"], None)
+    for given in books.refunds:
+        row = ours.pop(given.id, None)
         if row is None:
-            yield f"{theirs['status']} refund {theirs['id']} of {theirs['amount']} is not known"
-        elif (row.state, row.amount_minor) != (_ENDED.get(theirs["status"]), theirs["amount"]):
+            yield f"{given.status} refund {given.id} of {given.amount_minor} is not known"
+        elif given.status not in _ENDED or (row.state, row.amount_minor) != (
+            given.status,
+            given.amount_minor,
+        ):
             yield (
                 f"refund {row.id} of {row.amount_minor} is {row.state},"
-                f" at the provider {theirs['status']} of {theirs['amount']}"
+                f" at the provider {given.status} of {given.amount_minor}"
             )
     for row in ours.values():
         yield f"refund {row.id} has {row.provider_refund_id}, which the provider has not"

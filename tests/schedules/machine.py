@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import suppress
+from typing import Literal, get_args
 
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule
@@ -12,19 +13,10 @@ from models.payment import Payment
 from models.refund import DisputedError, NotRefundableError, TooMuchError
 from tests import shop
 from tests.schedules import stops
-from tests.schedules.plot import BASKETS, EVERYTHING, GOOD_CARD, Plot, thin, unknown
-from tests.schedules.world import Document, Ways
+from tests.schedules.plot import BASKETS, EVERYTHING, Plot
+from tests.schedules.provider import Behaviour, Document
+from tests.schedules.world import METHODS, Ways
 
-CARDS = (
-    GOOD_CARD,
-    "pm_card_mastercard",
-    "pm_card_chargeDeclined",
-    "pm_card_authenticationRequired",
-    "pm_card_processing",
-    "pm_card_pendingRefund",
-    "pm_card_refundFail",
-    "pm_card_createDispute",
-)
 FAULTS: tuple[Document, ...] = (
     {"fault": "cut"},
     {"fault": "accept_then_cut"},
@@ -34,15 +26,9 @@ FAULTS: tuple[Document, ...] = (
     {"fault": "fail_before", "status": 409},
     {"fault": "fail_after", "status": 400},
 )
-ENDPOINTS = (
-    "payment_intents.create",
-    "refunds.create",
-    "payment_intents.cancel",
-    "payment_intents.capture",
-    "payment_intents.retrieve",
-    "payment_intents.search",
-    "refunds.list",
-    "disputes.list",
+CALLS = (
+    *("create", "refund", "close", "capture"),
+    *("fetch", "find", "refunds_of", "disputes_of"),
 )
 DURATIONS = (60, 10 * 60, 20 * 60, 3 * 3600, 23 * 3600, 30 * 3600, 8 * 86400)
 _ALL_POINTS = 10_000
@@ -51,7 +37,8 @@ _ALL_POINTS = 10_000
 some = st.integers(0, 11)
 few = st.integers(0, 3)
 baskets = st.sampled_from(BASKETS)
-cards = st.sampled_from(CARDS)
+behaviours = st.sampled_from(get_args(Behaviour))
+methods = st.sampled_from(METHODS)
 
 
 class Schedule(Plot):
@@ -81,33 +68,37 @@ class Schedule(Plot):
         if order := self.an_order(which):
             self.start(order)
 
-    @rule(which=few, methods=st.lists(st.sampled_from(["card", "klarna"]), min_size=1, max_size=3))
-    def change_their_mind(self, which: int, methods: list[str]) -> None:
+    @rule(which=few, chosen=st.lists(methods, min_size=1, max_size=3))
+    def change_their_mind(self, which: int, chosen: list[str]) -> None:
         """Choose how to pay, perhaps anew before the last choice has come about."""
         if order := self.an_order(which):
-            for method in methods:
+            for method in chosen:
                 self.start(order, method)
 
-    @rule(basket=baskets, card=cards)
-    def order_and_pay(self, basket: list[tuple[str, int]], card: str) -> None:
-        if secret := self.buy(basket):
-            self.world.confirm(secret, card)
+    @rule(basket=baskets, method=methods, behaviour=behaviours)
+    def order_and_pay(
+        self, basket: list[tuple[str, int]], method: str, behaviour: Behaviour
+    ) -> None:
+        if ticket := self.buy(basket, method):
+            self.use(ticket, behaviour)
 
-    @rule(which=few, card=cards)
-    def pay(self, which: int, card: str) -> None:
-        if secret := self.a_secret(which):
-            self.world.confirm(secret, card)
+    @rule(which=few, behaviour=behaviours)
+    def pay(self, which: int, behaviour: Behaviour) -> None:
+        if ticket := self.a_ticket(which):
+            self.use(ticket, behaviour)
 
     @rule(which=some)
     def pay_whatever_is_open(self, which: int) -> None:
-        """The browser had the secret, whatever became of its payment since."""
-        if intent := self.an_intent(which, "requires_payment_method", "pm_card_chargeDeclined"):
-            self.world.control(f"payment_intents/{intent['id']}/pay")
+        """The browser had what it needs, whatever became of its payment since."""
+        if there := self.a_payment_there(which, "open", "is_declined"):
+            provider, theirs = there
+            provider.pay(theirs.id)
 
-    @rule(which=few, verb=st.sampled_from(["authenticate", "fail_authentication"]))
-    def authenticate(self, which: int, verb: str) -> None:
-        if intent := self.an_intent(which, "requires_action", "pm_card_authenticationRequired"):
-            self.world.control(f"payment_intents/{intent['id']}/{verb}")
+    @rule(which=few, passed=st.booleans())
+    def authenticate(self, which: int, passed: bool) -> None:
+        if there := self.a_payment_there(which, "requires_action", "is_challenged"):
+            provider, theirs = there
+            provider.prove(theirs.id, passed=passed)
 
     # Staff.
 
@@ -119,13 +110,18 @@ class Schedule(Plot):
 
     @rule(which=few)
     def capture(self, which: int) -> None:
-        if payment_id := self.a_payment(which, "authorised"):
+        self._capture(self.a_payment(which, "authorised"))
+
+    def _capture(self, payment_id: int | None) -> None:
+        if payment_id is not None:
             with suppress(NotCapturableError), shop.database() as session:
                 capturing.request(session, payment_id, who="staff")
 
     @rule(which=few, share=st.sampled_from([None, 0.3, 0.6, 1]), restock=st.booleans())
     def refund(self, which: int, share: float | None, restock: bool) -> None:
-        payment_id = self.a_payment(which, "succeeded")
+        self._refund(self.a_payment(which, "succeeded"), share, restock=restock)
+
+    def _refund(self, payment_id: int | None, share: float | None, *, restock: bool) -> None:
         if payment_id is None:
             return
         refusals = (NotRefundableError, DisputedError, TooMuchError)
@@ -144,53 +140,53 @@ class Schedule(Plot):
     @rule(which=few, share=st.sampled_from([0.3, 1]))
     def refund_in_the_dashboard(self, which: int, share: float) -> None:
         if charge := self.a_charge(which):
-            amount = int(charge["amount"] * share)
-            self.world.control(f"charges/{charge['id']}/refund", {"amount": amount})
+            self.world.providers[charge.provider].refund(charge, int(charge.amount_minor * share))
 
     @rule(which=some, verb=st.sampled_from(["cancel", "capture"]))
-    def end_in_the_dashboard(self, which: int, verb: str) -> None:
-        state = "requires_payment_method" if verb == "cancel" else "requires_capture"
-        if intent := self.an_intent(which, state, GOOD_CARD):
-            self.world.control(f"payment_intents/{intent['id']}/{verb}")
+    def end_in_the_dashboard(self, which: int, verb: Literal["cancel", "capture"]) -> None:
+        state = "open" if verb == "cancel" else "authorised"
+        if there := self.a_payment_there(which, state, "pays"):
+            provider, theirs = there
+            provider.end(theirs.id, verb)
 
     @rule(which=few)
     def record_by_hand(self, which: int) -> None:
         if theirs := self.a_refund(which):
-            intents = {each["id"]: each for each in self.world.ledger()["payment_intents"]}
-            payment_id = int(intents[theirs["payment_intent"]]["metadata"]["payment_id"])
             with shop.database() as session:
-                refund_desk.record(session, payment_id, theirs["id"], who="staff")
+                refund_desk.record(session, theirs.payment_id, theirs.id, who="staff")
 
     # Banks.
 
-    @rule(which=few, verb=st.sampled_from(["finish_processing", "fail_processing"]))
-    def processing_ends(self, which: int, verb: str) -> None:
-        if intent := self.an_intent(which, "processing", "pm_card_processing"):
-            self.world.control(f"payment_intents/{intent['id']}/{verb}")
+    @rule(which=few, arrives=st.booleans())
+    def processing_ends(self, which: int, arrives: bool) -> None:
+        if there := self.a_payment_there(which, "processing", "pays_slowly"):
+            provider, theirs = there
+            provider.finish(theirs.id, arrives=arrives)
 
-    @rule(which=few, outcome=st.sampled_from(["succeed", "fail"]))
-    def refund_ends(self, which: int, outcome: str) -> None:
+    @rule(which=few, arrives=st.booleans())
+    def refund_ends(self, which: int, arrives: bool) -> None:
         if theirs := self.a_refund(which):
-            self.world.control(f"refunds/{theirs['id']}/{outcome}")
+            self.world.providers[theirs.provider].end_refund(theirs.id, arrives=arrives)
 
     @rule(which=few)
     def dispute(self, which: int) -> None:
         if charge := self.a_charge(which):
-            self.world.control(f"charges/{charge['id']}/dispute")
+            self.world.providers[charge.provider].dispute(charge)
 
-    @rule(which=few, outcome=st.sampled_from(["win", "lose"]))
-    def dispute_ends(self, which: int, outcome: str) -> None:
-        if theirs := self.a_dispute(which):
-            self.world.control(f"disputes/{theirs['id']}/{outcome}")
+    @rule(which=few, won=st.booleans())
+    def dispute_ends(self, which: int, won: bool) -> None:
+        if found := self.a_dispute(which):
+            provider, dispute = found
+            provider.end_dispute(dispute, won=won)
 
     # Webhooks, and what keeps the provider from answering.
 
     @rule(which=some, copies=st.integers(1, 2))
     def hear(self, which: int, copies: int) -> None:
         """Of something that has happened, in any order."""
-        if event := self.an_event(which):
+        if news := self.an_event(which):
             for _ in range(copies):
-                self.world.deliver(event)
+                self.world.deliver(news)
 
     @rule(backwards=st.booleans())
     def hear_all(self, backwards: bool) -> None:
@@ -199,25 +195,34 @@ class Schedule(Plot):
     @rule(which=some, again=st.booleans())
     def hear_little(self, which: int, again: bool) -> None:
         """What is known already, or an event that says nearly nothing."""
-        if event := self.an_event(which):
-            for told in (event, event) if again else (thin(event), unknown(event)):
-                self.world.deliver(told)
+        if news := self.an_event(which):
+            provider, event = news
+            little = (provider.thin(event), provider.unknown(event))
+            for told in (event, event) if again else little:
+                self.world.deliver((provider, told))
 
-    @rule(endpoint=st.sampled_from(ENDPOINTS), fault=st.sampled_from(FAULTS), which=few)
-    def provider_fails(self, endpoint: str, fault: Document, which: int) -> None:
+    @rule(
+        name=st.sampled_from(["stripe", "paypal"]),
+        call=st.sampled_from(CALLS),
+        fault=st.sampled_from(FAULTS),
+        which=few,
+    )
+    def provider_fails(self, name: str, call: str, fault: Document, which: int) -> None:
         """And just then something is wanted of it."""
-        self.world.control("faults", {"endpoint": endpoint, **fault})
-        if endpoint == "payment_intents.create":
-            self.buy(BASKETS[which])
-        elif endpoint == "payment_intents.cancel":
-            self.a_secret(which)
+        provider = self.world.providers[name]
+        provider.fault(call, fault)
+        if call == "create":
+            self.buy(BASKETS[which], provider.method)
+        elif call == "close":
+            self.a_ticket_at(provider, which)
             self.cancel(which)
-        elif endpoint == "payment_intents.capture":
-            self.capture(which)
-        elif endpoint == "refunds.create":
-            self.refund(which, None if which % 2 else 0.6, restock=False)
+        elif call == "capture":
+            self._capture(self.a_payment(which, "authorised", provider))
+        elif call == "refund":
+            payment_id = self.a_payment(which, "succeeded", provider)
+            self._refund(payment_id, None if which % 2 else 0.6, restock=False)
         else:
-            self.a_look(which)
+            self.a_look(provider, which)
         self.world.work()
 
     # Workers.

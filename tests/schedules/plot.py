@@ -9,12 +9,22 @@ from models import ringing
 from models.kinds import KINDS
 from tests import shop
 from tests.schedules import stops
-from tests.schedules.world import CUP, PIECE, SHIRT, Document, World
+from tests.schedules.provider import (
+    Behaviour,
+    Charge,
+    Document,
+    Provider,
+    TheirPayment,
+    TheirRefund,
+)
+from tests.schedules.world import CUP, METHODS, PIECE, SHIRT, News, World
 
 T = TypeVar("T")
+Ticket = tuple[Provider, str]
+"""Where a buyer can pay, and what their browser needs for it."""
+Placed = tuple[Provider, TheirPayment]
 
 BASKETS = ([(SHIRT, 2)], [(PIECE, 1)], [(SHIRT, 1), (PIECE, 1)], [(CUP, 2), (SHIRT, 1)], [(CUP, 1)])
-GOOD_CARD = "pm_card_visa"
 ROUTINE = ("reservations.sweep", "janitor.sweep")
 EVERYTHING = (*ROUTINE, "reconcile.payments", "reconcile.refunds", "reconcile.disputes")
 _PRICES = {SHIRT: 19.99, CUP: 5, PIECE: 19.99}
@@ -34,8 +44,8 @@ class Plot(RuleBasedStateMachine):
         super().__init__()
         self.world = world
         self.orders: list[Document] = []
-        self.secrets: list[str] = []
-        self.unheard: list[Document] = []
+        self.tickets: list[Ticket] = []
+        self.unheard: list[News] = []
         self.sleepers: list[stops.Sleeper] = []
 
     # What there is. Without it an act would be idle, so a plain way to it is gone first.
@@ -51,86 +61,122 @@ class Plot(RuleBasedStateMachine):
         self.orders.append(shop.body_of(answer))
         return self.orders[-1]
 
-    def start(self, order: Document, method: str | None = None) -> str | None:
-        """Start the order's payment, by this method; its secret, if it is there by now."""
+    def start(self, order: Document, method: str | None = None) -> Ticket | None:
+        """Start the order's payment, by this method; what pays it, if that is there by now."""
         way = {"payment_method": method}
         answer = shop.patiently(lambda: shop.choose(self.world.client, order, way))
         assert answer.status_code in (200, 202, 409), answer.text
-        secret: str | None = shop.body_of(answer).get("client_secret")
-        if secret is not None and secret not in self.secrets:
-            self.secrets.append(secret)
-        return secret
+        if answer.status_code == 409:
+            return None
+        shown = shop.body_of(answer)
+        provider = self.world.providers[shown["provider"]]
+        means = provider.ticket(shown)
+        if means is None:
+            return None
+        if (provider, means) not in self.tickets:
+            self.tickets.append((provider, means))
+        return provider, means
 
-    def buy(self, basket: list[tuple[str, int]]) -> str | None:
-        """Come all the way to where a card is asked for."""
+    def buy(self, basket: list[tuple[str, int]], method: str | None = None) -> Ticket | None:
+        """Come all the way to where money is asked for."""
         order = self.place(basket)
-        if order is None or self.start(order) is not None:
+        if order is None or self.start(order, method) is not None:
             return None
         self.world.work()
-        return self.start(order)
+        return self.start(order, method)
+
+    def use(self, ticket: Ticket, behaviour: Behaviour) -> None:
+        """Pay, as the buyer who holds it."""
+        provider, means = ticket
+        provider.use(means, behaviour)
 
     def an_order(self, which: int) -> Document | None:
         return chosen(self.orders[::-1], which) or self.place(BASKETS[which % len(BASKETS)])
 
-    def a_secret(self, which: int) -> str | None:
-        return chosen(self.secrets[::-1], which) or self.buy(BASKETS[which % len(BASKETS)])
+    def a_ticket(self, which: int) -> Ticket | None:
+        return chosen(self.tickets[::-1], which) or self._bought(which)
 
-    def intents(self, *states: str) -> list[Document]:
-        return [each for each in self.world.ledger()["payment_intents"] if each["status"] in states]
+    def _bought(self, which: int) -> Ticket | None:
+        return self.buy(BASKETS[which % len(BASKETS)], METHODS[which % len(METHODS)])
 
-    def an_intent(self, which: int, state: str, card: str) -> Document | None:
-        """An intent in this state, which one paid by this card would be in."""
-        if not self.intents(state) and (secret := self.a_secret(which)):
-            self.world.confirm(secret, card)
-        return chosen(self.intents(state), which)
+    def _some_ticket(self, provider: Provider | None, which: int) -> Ticket | None:
+        return self.a_ticket_at(provider, which) if provider else self.a_ticket(which)
 
-    def charges(self) -> list[Document]:
-        return [each for each in self.world.ledger()["charges"] if each["captured"]]
+    def a_ticket_at(self, provider: Provider, which: int) -> Ticket | None:
+        """One that leads to this provider."""
+        held = [each for each in self.tickets[::-1] if each[0] is provider]
+        return chosen(held, which) or self.buy(BASKETS[which % len(BASKETS)], provider.method)
 
-    def a_charge(self, which: int) -> Document | None:
-        """Money that the provider has."""
-        if not self.charges() and (secret := self.a_secret(which)):
-            self.world.confirm(secret, GOOD_CARD)
-            for intent in self.intents("requires_capture"):
-                self.world.control(f"payment_intents/{intent['id']}/capture")
-        return chosen(self.charges(), which)
+    def payments(self, *states: str) -> list[TheirPayment]:
+        """Those at the providers in these states."""
+        return [each for each in self.world.books().payments if each.status in states]
 
-    def a_payment(self, which: int, state: str) -> int | None:
-        """One of our payments in this state, if what the provider can tell makes it one."""
-        if not self._payments(state) and self.a_secret(which):
-            if state == "authorised":
-                self.an_intent(which, "requires_capture", GOOD_CARD)
-            else:
+    def a_payment_there(self, which: int, state: str, behaviour: Behaviour) -> Placed | None:
+        """A payment in this state at its provider, which one that fares so would be in."""
+        if not self.payments(state) and (ticket := self.a_ticket(which)):
+            self.use(ticket, behaviour)
+            self._have_approvals_captured()
+        found = chosen(self.payments(state), which)
+        return (self.world.providers[found.provider], found) if found else None
+
+    def _have_approvals_captured(self) -> None:
+        """Of what a buyer has only agreed to, money moves when a worker hears of it."""
+        if any(each.is_spare for each in self.payments("authorised")):
+            self.hear_the_news()
+            self.world.work()
+
+    def a_charge(self, which: int) -> Charge | None:
+        """Money that a provider has."""
+        if not self.world.books().charges and (ticket := self.a_ticket(which)):
+            self.use(ticket, "pays")
+            for each in self.payments("authorised"):
+                self.world.providers[each.provider].end(each.id, "capture")
+            self._have_approvals_captured()
+        return chosen(self.world.books().charges, which)
+
+    def a_payment(self, which: int, state: str, provider: Provider | None = None) -> int | None:
+        """One of our payments in this state, if what its provider can tell makes it one."""
+        if not self._payments(state, provider) and (ticket := self._some_ticket(provider, which)):
+            self.use(ticket, "pays")
+            if state == "succeeded":
                 self.a_charge(which)
             self.hear_the_news()
             self.world.work()
-        return chosen(self._payments(state), which)
+        return chosen(self._payments(state, provider), which)
 
-    def _payments(self, state: str) -> list[int]:
-        query = "SELECT id FROM payment WHERE state = :state ORDER BY id DESC"
-        return [payment_id for (payment_id,) in shop.sql(query, state=state)]
+    def _payments(self, state: str, provider: Provider | None) -> list[int]:
+        query = (
+            "SELECT id FROM payment WHERE state = :state "
+            "AND provider = coalesce(:provider, provider) ORDER BY id DESC"
+        )
+        rows = shop.sql(query, state=state, provider=provider and provider.name)
+        return [payment_id for (payment_id,) in rows]
 
-    def a_refund(self, which: int) -> Document | None:
-        """Money that the provider has given back."""
-        if not self.world.ledger()["refunds"] and (charge := self.a_charge(which)):
-            self.world.control(f"charges/{charge['id']}/refund", {"amount": 300})
-        return chosen(self.world.ledger()["refunds"][::-1], which)
+    def a_refund(self, which: int) -> TheirRefund | None:
+        """Money that a provider has given back."""
+        if not self.world.books().refunds and (charge := self.a_charge(which)):
+            self.world.providers[charge.provider].refund(charge, 300)
+        return chosen(self.world.books().refunds[::-1], which)
 
-    def a_dispute(self, which: int) -> Document | None:
+    def a_dispute(self, which: int) -> tuple[Provider, str] | None:
         charge = self.a_charge(which)
-        if charge is not None and not any(each["disputed"] for each in self.charges()):
-            self.world.control(f"charges/{charge['id']}/dispute")
-        return chosen(self.world.newest("disputes"), which)
+        if charge is None:
+            return None
+        provider = self.world.providers[charge.provider]
+        if not any(each.is_disputed for each in self.world.books().charges):
+            provider.dispute(charge)
+        found = [(each, name) for each in self.world.providers.values() for name in each.disputes()]
+        return chosen(found, which)
 
     def a_job(self, which: int) -> int | None:
         """A job that is due."""
         if not self._due() and (order := self.place(BASKETS[which % len(BASKETS)])):
-            self.start(order)
+            self.start(order, METHODS[which % len(METHODS)])
         return chosen(self._due(), which)
 
-    def a_look(self, which: int) -> None:
+    def a_look(self, provider: Provider, which: int) -> None:
         """Have the provider asked about all that is silent."""
-        if self.a_secret(which):
+        if self.a_ticket_at(provider, which):
             self.world.let_pass(20 * 60)
             self.world.beat(EVERYTHING)
 
@@ -138,11 +184,11 @@ class Plot(RuleBasedStateMachine):
         with shop.database() as session:
             return ringing.ready_ids(session, KINDS)
 
-    def an_event(self, which: int) -> Document | None:
+    def an_event(self, which: int) -> News | None:
         """Something that the shop has not heard of yet."""
         self.unheard += self.world.news()
-        if not self.unheard and (secret := self.a_secret(which)):
-            self.world.confirm(secret, GOOD_CARD)
+        if not self.unheard and (ticket := self.a_ticket(which)):
+            self.use(ticket, "pays")
             self.unheard += self.world.news()
         return self.unheard.pop(which % len(self.unheard)) if self.unheard else None
 
@@ -152,8 +198,8 @@ class Plot(RuleBasedStateMachine):
         """Of everything that has happened."""
         events = self.unheard + self.world.news()
         self.unheard = []
-        for event in events[::-1] if backwards else events:
-            self.world.deliver(event)
+        for news in events[::-1] if backwards else events:
+            self.world.deliver(news)
 
     def end_sleepers(self) -> None:
         while self.sleepers:
@@ -161,7 +207,8 @@ class Plot(RuleBasedStateMachine):
 
     def come_to_the_end(self) -> None:
         """Let the faults be over and time pass; all must then be as if nothing had been."""
-        self.world.provider.control("faults", method="DELETE")
+        for each in self.world.providers.values():
+            each.process.control("faults", method="DELETE")
         self.end_sleepers()
         self._rest()
         self._let_pass(_A_DAY, EVERYTHING)  # what is told by lists alone is found within a day
@@ -183,32 +230,14 @@ class Plot(RuleBasedStateMachine):
             self._hear_the_rest()
 
     def _banks_answer(self) -> None:
-        ledger = self.world.ledger()
-        for intent in ledger["payment_intents"]:
-            if intent["status"] == "processing":
-                self.world.control(f"payment_intents/{intent['id']}/finish_processing")
-        for theirs in ledger["refunds"]:
-            if theirs["status"] == "pending":
-                self.world.control(f"refunds/{theirs['id']}/succeed")
+        books, providers = self.world.books(), self.world.providers
+        for each in books.payments:
+            if each.status == "processing":
+                providers[each.provider].finish(each.id, arrives=True)
+        for theirs in books.refunds:
+            if theirs.status == "pending":
+                providers[theirs.provider].end_refund(theirs.id, arrives=True)
 
     def _hear_the_rest(self) -> None:
         if self.world.ways.hears_in_the_end:
             self.hear_the_news()
-
-
-def thin(event: Document) -> Document:
-    """The event in the form of API v2, which says no more than that something has happened."""
-    subject = event["data"]["object"]
-    return {
-        "id": f"evt_test_{event['id']}",
-        "object": "v2.core.event",
-        "created": "2026-11-22T20:00:00+00:00",
-        "livemode": False,
-        "related_object": {"id": subject["id"], "type": subject["object"]},
-        "type": f"v1.{event['type']}",
-    }
-
-
-def unknown(event: Document) -> Document:
-    """An event of a type that nobody knows yet."""
-    return {**event, "id": f"evt_new_{event['id']}", "type": "payment_method.will_be_invented"}

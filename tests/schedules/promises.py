@@ -12,7 +12,7 @@ from sqlalchemy.types import Text
 from models.audit import CHECKS
 from models.audit.check import ALL, moment
 from tests.schedules import ledgers
-from tests.schedules.ledgers import Ledger
+from tests.schedules.provider import Books
 
 _UNFINISHED = text("""
     SELECT 'job', id, format('%s %s: %s', kind, state, last_error) FROM job
@@ -52,25 +52,25 @@ class Promises:
         self._connection.invalidate()
         self._connection.close()
 
-    def broken_now(self, ledger: Ledger) -> list[str]:
+    def broken_now(self, books: Books) -> list[str]:
         """What is wrong at this moment."""
         with Session(self._connection) as session:
             bind = {**ALL._asdict(), **moment(session)}
             found = session.execute(self._statement, bind)
             wrong = [f"{name}: {row_id}: {detail}" for name, row_id, detail in found]
-            return [*wrong, *ledgers.impossible(session, ledger)]
+            return [*wrong, *ledgers.impossible(session, books)]
 
     def is_quiet(self) -> bool:
         """Whether nothing waits for its time any more."""
         return self._connection.execute(_WAITING).first() is None
 
-    def broken_at_the_end(self, ledger: Ledger, letters: Sequence[EmailMessage]) -> list[str]:
+    def broken_at_the_end(self, books: Books, letters: Sequence[EmailMessage]) -> list[str]:
         """What has not come to its end, or to different ends here and there."""
         with Session(self._connection) as session:
             rows = session.execute(_UNFINISHED, {"now": moment(session)["now"]})
             return [
                 *(f"unfinished: {what} {row_id}: {how}" for what, row_id, how in rows),
-                *ledgers.disagreements(session, ledger),
+                *ledgers.disagreements(session, books),
                 *_mails(session, letters),
             ]
 

@@ -13,10 +13,11 @@ from models import job as ledger
 from models import refund, settling
 from models.job import Job, JobAttempt, Lease
 from models.session import now
-from providers import stripe
+from providers import paypal, paypal_objects, stripe
+from providers.paypal import PayPal
 from providers.stripe import Stripe
 from tests.schedules.machine import Schedule
-from tests.schedules.plot import GOOD_CARD
+from tests.schedules.provider import Provider
 from tests.schedules.world import CUP, Ways, World
 
 Act = Callable[[Schedule], object]
@@ -26,8 +27,12 @@ CUPS = [(CUP, 1)]
 A_DAY = 30 * 3600
 
 
+def _at_stripe(schedule: Schedule) -> Provider:
+    return schedule.world.providers["stripe"]
+
+
 def _paid(schedule: Schedule) -> None:
-    schedule.order_and_pay(basket=CUPS, card=GOOD_CARD)
+    schedule.order_and_pay(basket=CUPS, method="card", behaviour="pays")
     schedule.hear_all(backwards=False)
     schedule.work()
 
@@ -40,12 +45,12 @@ def _two_refunds_of_60_percent(schedule: Schedule) -> None:
 
 def _two_payments_of_one_order(schedule: Schedule) -> None:
     """The provider refuses the first, and has opened it all the same."""
-    schedule.world.provider.fault("payment_intents.create", "fail_after", status=400)
+    _at_stripe(schedule).fault("create", {"fault": "fail_after", "status": 400})
     schedule.buy(CUPS)
     schedule.start_payment(which=0)
     schedule.work()
-    for intent in schedule.intents("requires_payment_method"):
-        schedule.world.control(f"payment_intents/{intent['id']}/pay")
+    for theirs in schedule.payments("open"):
+        _at_stripe(schedule).pay(theirs.id)
     schedule.hear_all(backwards=False)
     schedule.work()
 
@@ -76,10 +81,33 @@ def _a_sleeper_who_is_overtaken(schedule: Schedule) -> None:
 
 
 def _an_answer_lost_for_a_day(schedule: Schedule) -> None:
-    schedule.world.provider.fault("payment_intents.create", "accept_then_cut")
+    _at_stripe(schedule).fault("create", {"fault": "accept_then_cut"})
     schedule.buy(CUPS)
     schedule.let_pass(seconds=A_DAY)
     schedule.work()
+
+
+def _a_death_over_a_refund_of_paypal(schedule: Schedule) -> None:
+    _paid_by_paypal(schedule)
+    schedule.work()
+    schedule.hear_all(backwards=False)
+    schedule.work()
+    schedule.refund(which=0, share=0.3, restock=False)
+    _die_with_the_answer(schedule)
+
+
+def _cancelled_over_money_that_nobody_has_heard_of(schedule: Schedule) -> None:
+    _paid_by_paypal(schedule)
+    schedule.do_one(which=0)
+    _die_with_the_answer(schedule)
+    schedule.cancel(which=0)
+    schedule.others_go_on()
+
+
+def _paid_by_paypal(schedule: Schedule) -> None:
+    """The shop knows that the buyer agrees; nobody has taken the money yet."""
+    schedule.order_and_pay(basket=CUPS, method="paypal", behaviour="pays")
+    schedule.hear_all(backwards=False)
 
 
 def _shares_are_not_summed(patch: pytest.MonkeyPatch) -> None:
@@ -120,6 +148,21 @@ def _what_may_be_there_is_not_looked_for(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(stripe, "_once", lambda _request, _find, make: make())
 
 
+def _nothing_tells_a_refund_of_paypal_from_another(patch: pytest.MonkeyPatch) -> None:
+    """Each of these alone would be enough: what was given back before, the key, the invoice."""
+    patch.setattr(paypal_objects, "refunds_of", lambda _: [])
+    call = PayPal.refund
+    patch.setattr(
+        PayPal,
+        "refund",
+        lambda adapter, request: call(adapter, replace(request, key=secrets.token_hex(8))),
+    )
+
+
+def _paypal_is_not_looked_at_to_close(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(PayPal, "close", lambda _, request: paypal._forgotten(request, is_live=False))
+
+
 def _broken(world: World, act: Act) -> str:
     schedule = Schedule(world)
     world.begin(Ways())
@@ -139,9 +182,19 @@ def _broken(world: World, act: Act) -> str:
     [
         (_shares_are_not_summed, _two_refunds_of_60_percent, "gives_back_no_more"),
         (_money_too_much_is_kept, _two_payments_of_one_order, "payment.surplus_is_seen"),
-        (_each_call_has_a_new_key("_create"), _a_death_over_a_payment, "for 2 payment_intents"),
+        (_each_call_has_a_new_key("_create"), _a_death_over_a_payment, "for 2 payments"),
         (_each_call_has_a_new_key("_refund"), _a_death_over_a_refund, "for 2 refunds"),
-        (_what_may_be_there_is_not_looked_for, _an_answer_lost_for_a_day, "for 2 payment_intents"),
+        (_what_may_be_there_is_not_looked_for, _an_answer_lost_for_a_day, "for 2 payments"),
+        (
+            _nothing_tells_a_refund_of_paypal_from_another,
+            _a_death_over_a_refund_of_paypal,
+            "for 2 refunds",
+        ),
+        (
+            _paypal_is_not_looked_at_to_close,
+            _cancelled_over_money_that_nobody_has_heard_of,
+            "is cancelled, at the provider succeeded",
+        ),
         (_leases_are_not_looked_at, _a_sleeper_who_is_overtaken, "job.was_ended_by"),
     ],
 )

@@ -1,13 +1,12 @@
-"""The world of a schedule: a shop with few goods, its provider, and one clock for both."""
+"""The world of a schedule: a shop with few goods, its providers, and one clock for all."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, get_args
+from itertools import product
+from typing import get_args
 
 import pytest
 import redis
-import requests
 from flask.testing import FlaskClient
 
 import settings
@@ -21,18 +20,20 @@ from tasks.base import drain
 from tests import shop
 from tests.faults.stories import empty_the_shop
 from tests.mail import MailServer
-from tests.sandbox.process import StripeProcess
 from tests.schedules.promises import Promises
+from tests.schedules.provider import Books, Document, Provider
 
 SHIRT, CUP, PIECE = "TSHIRT-BLUE", "CUP", "PAINTING"
+METHODS = ("card", "klarna", "paypal")
 _MOST_JOBS = 60
 
-Document = dict[str, Any]
+News = tuple[Provider, Document]
+"""An event and who tells it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ways:
-    """How the shop is set up, and how well its provider's search and webhooks work."""
+    """How the shop is set up, and how well its providers' search and webhooks work."""
 
     capture: str = "automatic"
     late_policy: str = "flag"
@@ -47,15 +48,14 @@ class World:
     def __init__(
         self,
         client: FlaskClient,
-        provider: StripeProcess,
+        providers: Sequence[Provider],
         mail: MailServer,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        self.client, self.provider, self.mail = client, provider, mail
+        self.client, self.mail = client, mail
+        self.providers = {each.name: each for each in providers}
         self.ways = Ways()
         self._chosen = self._base = settings.current()
-        self._http = requests.Session()
-        self._http.trust_env = False
         self._redis = redis.Redis.from_url(self._base.redis_url)  # patient, unlike the product's
         monkeypatch.setattr("settings.current", self._settings)
         monkeypatch.setattr(comparing, "_PATIENCE_SECONDS", 0)  # no event is on its way by itself
@@ -71,90 +71,50 @@ class World:
             registry.get.cache_clear()
         self.ways = ways
         self._chosen = replace(
-            self._base, payment_capture=ways.capture, late_payment_policy=ways.late_policy
+            self._base,
+            payment_providers=tuple(self.providers),
+            payment_methods=METHODS,
+            payment_capture=ways.capture,
+            late_payment_policy=ways.late_policy,
         )
         empty_the_shop()
-        self.control("reset")
-        self.control(
-            "config", {"refund_seconds": None, "search_lag_seconds": ways.search_lag_seconds}
-        )
+        for each in self.providers.values():
+            each.begin(search_lag_seconds=ways.search_lag_seconds)
         self.mail.received.clear()
         self._forget_the_moment()
         shop.make_item(SHIRT, units=4)
         shop.make_item(CUP, units=3, unit_price_minor=500)
         shop.make_item(PIECE, units=1, is_unique=True)
         self._begin_comparing()
-        self.events: list[Document] = []
 
     def _begin_comparing(self) -> None:
         """As in a shop that has been open for an hour: no comparison is the first one ever."""
         with shop.database() as session:
-            for compared in get_args(Compared):
-                session.add(Reconciliation(provider="stripe", compared=compared, complete_at=now()))
+            for name, compared in product(self.providers, get_args(Compared)):
+                session.add(Reconciliation(provider=name, compared=compared, complete_at=now()))
 
-    # The provider.
+    # The providers.
 
-    def control(self, path: str, body: object = None) -> Any:
-        """Have the provider do something; its JSON, which says so if that is not to be."""
-        url = f"{self.provider.url}/_control/{path}"
-        return self._http.post(url, json=body, timeout=30).json()
+    def books(self) -> Books:
+        """All that every provider holds of our money."""
+        return sum((each.books() for each in self.providers.values()), Books())
 
-    def ledger(self) -> dict[str, list[Document]]:
-        """Every intent, charge and refund of the provider, oldest first."""
-        url = f"{self.provider.url}/_control/ledger"
-        ledger: dict[str, list[Document]] = self._http.get(url, timeout=30).json()
-        return ledger
+    def news(self) -> list[News]:
+        """The events that have happened since this was asked last, of each provider in turn."""
+        return [(each, event) for each in self.providers.values() for event in each.news()]
 
-    def newest(self, kind: str, **params: Any) -> list[Document]:
-        """The provider's newest objects of a kind, newest first."""
-        answer = self._http.get(
-            f"{self.provider.url}/v1/{kind}",
-            params={"limit": 100, **params},
-            headers={"Authorization": f"Bearer {self.provider.secret_key}"},
-            timeout=30,
-        )
-        found: list[Document] = answer.json()["data"]
-        return found
-
-    def confirm(self, secret: str, card: str) -> None:
-        """Pay as a browser does; the provider may say no."""
-        intent_id = secret.partition("_secret_")[0]
-        self._http.post(
-            f"{self.provider.url}/v1/payment_intents/{intent_id}/confirm",
-            data={
-                "client_secret": secret,
-                "payment_method": card,
-                "return_url": "http://127.0.0.1/back",
-            },
-            headers={"Authorization": f"Bearer {self.provider.publishable_key}"},
-            timeout=30,
-        )
-
-    def news(self) -> list[Document]:
-        """The events that have happened since this was asked last, oldest first."""
-        found: list[Document] = []
-        while page := self.newest("events", **self._after_the_last()):
-            self.events += page[::-1]
-            found += page[::-1]
-        return found
-
-    def _after_the_last(self) -> dict[str, str]:
-        return {"ending_before": self.events[-1]["id"]} if self.events else {}
-
-    def deliver(self, event: Mapping[str, Any]) -> None:
-        body = json.dumps(event).encode()
-        headers = {"Content-Type": "application/json", **shop.signature(body)}
-        answer = shop.patiently(
-            lambda: self.client.post("/orders/webhook/", data=body, headers=headers)
-        )
-        assert answer.status_code == 200, answer.text
+    def deliver(self, news: News) -> None:
+        """Have the shop told."""
+        provider, event = news
+        provider.deliver(self.client, event)
 
     # Time, and who works in it.
 
     def let_pass(self, seconds: int) -> None:
-        """Move the clock of database and provider on; what waits for minutes has waited enough."""
+        """Move all clocks on; what waits for minutes has waited enough."""
         shop.let_pass(seconds=seconds)
-        self.control("clock", {"advance_seconds": seconds})
+        for each in self.providers.values():
+            each.let_pass(seconds)
         self.let_leases_expire()
         self._forget_the_moment()
 
@@ -182,19 +142,20 @@ class World:
         """End the connections."""
         self.promises.close()
         self._redis.close()
-        self._http.close()
+        for each in self.providers.values():
+            each.close()
 
     # What must be true.
 
-    def check(self) -> dict[str, list[Document]]:
-        """Fail if anything is wrong at this moment; the provider's ledger."""
-        ledger = self.ledger()
-        wrong = self.promises.broken_now(ledger)
+    def check(self) -> Books:
+        """Fail if anything is wrong at this moment; the providers' books."""
+        books = self.books()
+        wrong = self.promises.broken_now(books)
         assert not wrong, "\n".join(wrong)
-        return ledger
+        return books
 
     def check_the_end(self) -> None:
-        """Fail unless database, provider and mails agree, and nothing is left to do."""
-        ledger = self.check()
-        wrong = self.promises.broken_at_the_end(ledger, self.mail.received)
+        """Fail unless database, providers and mails agree, and nothing is left to do."""
+        books = self.check()
+        wrong = self.promises.broken_at_the_end(books, self.mail.received)
         assert not wrong, "\n".join(wrong)
