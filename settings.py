@@ -21,17 +21,23 @@ AppEnv = Literal["development", "test", "production"]
 _DEFAULT_SECRET = "development-only-secret-key-not-for-production"  # noqa: S105 - refused in production
 _DEFAULT_FIELD_KEY = "ZGV2ZWxvcG1lbnQtb25seS1maWVsZC1rZXktMDAwMDA="
 _MIN_SECRET_LENGTH = 32
-_FERNET_KEY = r"[A-Za-z0-9_-]{43}="
-_LEAD_AWAY = {"klarna", "paypal"}
-_KNOWN = {"payment_providers": {"stripe", "paypal"}, "payment_methods": {"card", *_LEAD_AWAY}}
+_OF = {"card": "stripe", "klarna": "stripe", "paypal": "paypal"}
+_KNOWN = {"payment_providers": set(_OF.values()), "payment_methods": set(_OF)}
 _PAYPAL_LIVE = "https://api-m.paypal.com"
-_PAYPAL = ("paypal_client_id", "paypal_client_secret", "paypal_webhook_id")
+_SET, _LIVE_KEY = (".+", "must be set to take payments"), (".+_live_.+", "must be a live key")
+# What production asks of each provider in use: how a value must look.
+_ACCOUNTS = {
+    **dict.fromkeys(("stripe_secret_key", "stripe_publishable_key"), _LIVE_KEY),
+    "stripe_webhook_secret": _SET,
+    "stripe_api_base": ("https:.+", "must be https in production"),
+    **dict.fromkeys(("paypal_client_id", "paypal_client_secret", "paypal_webhook_id"), _SET),
+    "paypal_api_base": (re.escape(_PAYPAL_LIVE), f"must be {_PAYPAL_LIVE} in production"),
+}
 _SQL = validate.Regexp(r"postgres(ql)?(\+psycopg)?://", error="must be a postgresql:// URL")
 _REDIS = validate.Regexp(r"rediss?:|unix:|\Z", error="must be a redis:// or rediss:// URL")
-_Read = Callable[[Env, str], Any]
 
 
-def _by(read: _Read) -> Any:
+def _by(read: Callable[[Env, str], Any]) -> Any:
     """A field that is read so from the variable of its name."""
     return field(metadata={"read": read})
 
@@ -56,11 +62,8 @@ def _address(default: str) -> Any:
 
 def _several(default: str = "") -> Any:
     """A comma-separated field; of keys, the first is the one in use and the rest are older."""
-    return _by(
-        lambda env, name: tuple(
-            part.strip() for part in env.str(name, default).split(",") if part.strip()
-        )
-    )
+    split = re.compile(r"\s*,\s*").split
+    return _by(lambda env, name: tuple(filter(None, split(env.str(name, default).strip()))))
 
 
 def _choice(default: str, *others: str) -> Any:
@@ -112,6 +115,7 @@ class Settings:
     paypal_client_secret: str = _text()
     paypal_webhook_id: tuple[str, ...] = _several()
     paypal_api_base: str = _address(_PAYPAL_LIVE)
+    paypal_requests_per_second: int = _number(20, 1)
 
     payment_providers: tuple[str, ...] = _several("stripe")
     payment_methods: tuple[str, ...] = _several("card")
@@ -256,9 +260,11 @@ def _malformed(settings: Settings) -> Iterator[str]:
         chosen = getattr(settings, name)
         if not chosen or set(chosen) - known:
             yield f"{name.upper()}: must be some of {', '.join(sorted(known))}"
-    if _LEAD_AWAY.intersection(settings.payment_methods) and not settings.payment_return_url:
+    if not {_OF.get(name) for name in settings.payment_methods} & {*settings.payment_providers}:
+        yield "PAYMENT_METHODS: none of them is offered by PAYMENT_PROVIDERS"
+    if {"klarna", "paypal"} & {*settings.payment_methods} and not settings.payment_return_url:
         yield "PAYMENT_RETURN_URL: buyers who are led to a provider's page need a way back"
-    if not all(re.fullmatch(_FERNET_KEY, key) for key in settings.field_keys):
+    if not all(re.fullmatch(r"[A-Za-z0-9_-]{43}=", key) for key in settings.field_keys):
         yield "FIELD_KEYS: each key must be 32 bytes in url-safe base64"
 
 
@@ -273,16 +279,11 @@ def _bounds_out_of_order(settings: Settings) -> Iterator[str]:
 
 def _not_for_production(settings: Settings) -> Iterator[str]:
     yield from _own_secrets_missing(settings)
-    needed = _PAYPAL if "paypal" in settings.payment_providers else ()
-    for name in ("stripe_webhook_secret", *needed):
-        if not getattr(settings, name):
-            yield f"{name.upper()}: must be set to take payments"
-    if settings.paypal_api_base != _PAYPAL_LIVE:
-        yield f"PAYPAL_API_BASE: must be {_PAYPAL_LIVE} in production"
-    for name in ("stripe_secret_key", "stripe_publishable_key"):
-        if "_live_" not in getattr(settings, name):
-            yield f"{name.upper()}: production needs a live key"
-    for name in ("stripe_api_base", "public_url", "payment_return_url"):
+    for name, (pattern, must) in _ACCOUNTS.items():
+        provider, value = name.partition("_")[0], "".join(getattr(settings, name))
+        if provider in settings.payment_providers and not re.fullmatch(pattern, value):
+            yield f"{name.upper()}: {must}"
+    for name in ("public_url", "payment_return_url"):
         if urlsplit(getattr(settings, name) or "https:").scheme != "https":
             yield f"{name.upper()}: must be https in production"
     for name in ("DATABASE_URL", "REDIS_URL", "SMTP_URL", "MAIL_FROM"):

@@ -123,8 +123,20 @@ class Method:
         return countries is None or country is None or country in countries
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often a provider may be asked in a second, by all processes together."""
+
+    of_each_call: float
+    in_all: float
+
+
 class PaymentProvider(Protocol):
     """Every call may raise `Rejected`, `RateLimited` or `OutcomeUnknown`."""
+
+    @property
+    def pace(self) -> Pace:
+        """How fast it may be asked."""
 
     @property
     def methods(self) -> Sequence[Method]:

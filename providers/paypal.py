@@ -28,6 +28,7 @@ from providers.base import (
     MalformedEvent,
     Method,
     OutcomeUnknown,
+    Pace,
     Page,
     ProviderEvent,
     Rejected,
@@ -67,6 +68,12 @@ class PayPal:
         client_id, secret = settings.paypal_client_id, settings.paypal_client_secret
         self._api = Client(base, client_id, secret, seconds)
         self._lookups = Lookups(self._get, self._app)
+
+    @property
+    def pace(self) -> Pace:
+        """PayPal says no figure: what it bears of an account, it decides from case to case."""
+        rate = self._settings.paypal_requests_per_second
+        return Pace(rate, rate)
 
     @property
     def methods(self) -> tuple[Method, ...]:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, TypeVar
 
-import settings
 from models import kinds, lease
 from models.session import transaction
+from providers import registry
 from providers.base import OutcomeUnknown, PaymentProvider, RateLimited
 from providers.metrics import Counter
 from tasks.breaker import Breaker
@@ -22,9 +22,6 @@ T = TypeVar("T")
 PROVIDER_NOUNS = frozenset({"payments", "refunds", "disputes", "reconcile", "audit"})
 """What kinds of jobs are named after that speak to payment providers."""
 
-# Stripe takes 25 calls a second at each endpoint, and of an account 100 in live mode, but no
-# more than 25 in all in test mode.
-_ENDPOINTS_AT_ONCE = {True: 4, False: 1}
 _AT_FULL_RATE = frozenset({"create", "capture", "refund"})
 _PATIENCE_SECONDS = 0.2
 _PATIENCE_OF_LISTS_SECONDS = 2.0  # whoever reads a list starts over if it is cut short
@@ -71,15 +68,13 @@ class Provider:
 
     def _draws(self, call: str) -> Iterator[Draw]:
         """The endpoint's bucket, the account's, and that of calls that leave half to others."""
-        chosen = settings.current()
-        rate = chosen.stripe_requests_per_second
+        pace = registry.get(self._name).pace
         goes_first = call == "create" and self._is_hurried
         depth = 1.0 if goes_first else 0.5
-        of_account = rate * _ENDPOINTS_AT_ONCE[chosen.is_production]
-        yield Draw.of(self._bucket(call), rate, depth)
-        yield Draw.of(self._bucket("account"), of_account, depth)
+        yield Draw.of(self._bucket(call), pace.of_each_call, depth)
+        yield Draw.of(self._bucket("account"), pace.in_all, depth)
         if not (self._is_hurried and call in _AT_FULL_RATE):
-            yield Draw.of(self._bucket(f"{call}:half"), rate / 2)
+            yield Draw.of(self._bucket(f"{call}:half"), pace.of_each_call / 2)
 
     def _bucket(self, what: str) -> str:
         return f"bucket:{self._name}:{what}"

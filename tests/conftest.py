@@ -60,6 +60,7 @@ def pytest_configure(config: pytest.Config) -> None:
         PAYPAL_WEBHOOK_ID=f"{_paypal.webhook_id},0WEBHOOKBEFORE000",
         PAYPAL_API_BASE=_paypal.url,
         STRIPE_REQUESTS_PER_SECOND="1000",  # tests that are not about limits meet none
+        PAYPAL_REQUESTS_PER_SECOND="1000",
         LIMIT_ORDERS_PER_MINUTE="0",
         LIMIT_SIGN_UPS_PER_MINUTE="0",
         MAX_OPEN_ORDERS="0",

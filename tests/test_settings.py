@@ -108,6 +108,50 @@ def test_who_pays_on_another_page_needs_a_way_back(monkeypatch: pytest.MonkeyPat
     assert _load(monkeypatch, **way_back).payment_methods == ("card", "klarna")
 
 
+PAYPAL_ALONE = {
+    **{name: value for name, value in PRODUCTION.items() if not name.startswith("STRIPE_")},
+    "PAYPAL_CLIENT_ID": "id",
+    "PAYPAL_CLIENT_SECRET": "secret",
+    "PAYPAL_WEBHOOK_ID": "0WEBHOOK, 1WEBHOOK",
+    "PAYMENT_PROVIDERS": "paypal",
+    "PAYMENT_METHODS": "paypal",
+    "PAYMENT_RETURN_URL": "https://shop.example/o/{order_id}",
+}
+
+
+def test_production_needs_no_keys_of_a_provider_that_it_does_not_use(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chosen = _load(monkeypatch, **PAYPAL_ALONE)
+    assert (chosen.stripe_secret_key, chosen.payment_providers) == ("", ("paypal",))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PAYPAL_CLIENT_ID", ""),
+        ("PAYPAL_CLIENT_SECRET", ""),
+        ("PAYPAL_WEBHOOK_ID", ""),
+        ("PAYPAL_API_BASE", "https://api-m.sandbox.paypal.com"),
+        ("PAYPAL_API_BASE", "https://api-m.paypal.com.example"),
+        ("PAYPAL_REQUESTS_PER_SECOND", "0"),
+        ("PAYMENT_METHODS", "card"),
+    ],
+)
+def test_production_refuses_what_a_provider_in_use_lacks(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    (problem,) = _problems(monkeypatch, **{**PAYPAL_ALONE, name: value})
+    assert problem.startswith(name)
+
+
+def test_production_with_two_providers_needs_the_keys_of_both(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    problems = _problems(monkeypatch, **{**PAYPAL_ALONE, "PAYMENT_PROVIDERS": "paypal,stripe"})
+    assert [problem.partition("_")[0] for problem in problems] == ["STRIPE"] * 3
+
+
 @pytest.mark.parametrize("app_env", ["development", "test"])
 @pytest.mark.parametrize("name", ["STRIPE_SECRET_KEY", "STRIPE_PUBLISHABLE_KEY"])
 def test_live_keys_are_refused_outside_production(

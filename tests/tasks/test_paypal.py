@@ -112,6 +112,30 @@ def test_what_a_buyer_approves_is_captured_and_pays_the_order(
     assert money(paypal) == [("39.98", "COMPLETED")]
 
 
+def test_a_shop_with_paypal_alone_sells(
+    client: FlaskClient,
+    paypal: PayPalProcess,
+    post_box: WebhookEndpoint,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alone = {"payment_providers": ("paypal",), "payment_methods": ("paypal",)}
+    without = {"stripe_secret_key": "", "stripe_publishable_key": "", "stripe_webhook_secret": ()}
+    settings_of.changed(monkeypatch, **alone, **without)
+    shop.make_item(units=100)
+    order = shop.place(client)
+    offered = shop.body_of(client.get("/orders/payment-options/?currency=EUR&country=IE"))
+    assert [each["provider"] for each in offered["options"]] == ["paypal"]
+
+    shop.start(client, order)  # nothing is chosen: there is one way only
+    drain()
+    page = shop.body_of(shop.start(client, order))["redirect_url"]
+    approve(paypal, page.rpartition("token=")[2])
+    hear(client, paypal, post_box)
+
+    assert shop.look(client, order)["status"] == "paid"
+    assert client.post("/orders/webhook/stripe/", data=b"{}").status_code == 404
+
+
 def test_without_any_event_the_janitor_finds_the_approval(
     client: FlaskClient, order: dict[str, Any], paypal: PayPalProcess, post_box: WebhookEndpoint
 ) -> None:

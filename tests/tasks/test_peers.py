@@ -2,8 +2,8 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -11,16 +11,16 @@ from prometheus_client import REGISTRY
 from redis import Redis
 from sqlalchemy import text
 
-import settings
 from models import job as ledger
 from models import kinds
+from providers import registry
 from providers.base import OutcomeUnknown, RateLimited
 from tasks import base, database_app, peers
 from tasks.base import drain, perform
 from tasks.breaker import PeerDownError
 from tasks.bucket import Draw, ThrottledError
 from tasks.doorbell import channel, redis_client
-from tests import jobs, shop
+from tests import jobs, settings_of, shop
 from tests.sandbox.process import StripeProcess
 
 SECOND = 1_000_000
@@ -37,12 +37,20 @@ def redis() -> "Iterator[Redis]":
 
 
 @pytest.fixture
-def set_rate(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    def set_it(per_second: int) -> None:
-        chosen = replace(settings.current(), stripe_requests_per_second=per_second)
-        monkeypatch.setattr("settings.current", lambda: chosen)
+def set_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Has the shop run with other settings."""
 
-    return set_it
+    def change(**values: Any) -> None:
+        settings_of.changed(monkeypatch, **values)
+        registry.get.cache_clear()
+
+    yield change
+    registry.get.cache_clear()
+
+
+@pytest.fixture
+def set_rate(set_up: Callable[..., None]) -> Callable[[int], None]:
+    return lambda per_second: set_up(stripe_requests_per_second=per_second)
 
 
 class Adapter:
@@ -223,12 +231,25 @@ def test_no_second_sees_more_calls_than_stripe_takes(set_rate: Callable[[int], N
     assert [(SECOND + draw.depth) / draw.interval for draw in draws] == [24, 24]
 
 
-def test_an_account_that_is_live_may_be_asked_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    live = replace(settings.current(), app_env="production", stripe_requests_per_second=20)
-    monkeypatch.setattr("settings.current", lambda: live)
+def test_an_account_that_is_live_may_be_asked_more(set_up: Callable[..., None]) -> None:
+    set_up(app_env="production", stripe_requests_per_second=20)
 
     assert _per_second(_draws("create"), "account") == 80
     assert _per_second(_draws("create"), "stripe:create") == 20
+
+
+def test_each_provider_is_asked_at_its_own_pace(set_up: Callable[..., None]) -> None:
+    set_up(stripe_requests_per_second=20, paypal_requests_per_second=8)
+    for name, rate in (("stripe", 20), ("paypal", 8)):
+        draws = list(peers.provider(name)._draws("create"))
+        assert _per_second(draws, f"{name}:create") == rate
+        assert _per_second(draws, f"{name}:account") == rate
+
+
+def test_who_asks_one_provider_too_often_may_ask_another() -> None:
+    with pytest.raises(ThrottledError):
+        peers.provider("stripe").call(Adapter(RateLimited("slower", 30)).create)
+    assert peers.provider("paypal").call(Adapter().create) == "yes"
 
 
 def test_a_page_of_a_list_is_a_call_of_its_own(redis: "Redis") -> None:
