@@ -17,6 +17,8 @@ from web.headers import PAGE_POLICY
 _LOCAL_NAMES = ("127.0.0.1", "localhost")
 _SECONDS = 10
 _BROKEN = 500
+_OPENINGS = {"stripe": "payment_intents.create", "paypal": "orders.create"}
+"""By which endpoint each provider opens a payment."""
 
 blueprint = Blueprint(
     "dev",
@@ -43,7 +45,14 @@ def _refused(error: HTTPException) -> tuple[dict[str, Any], int]:
 
 @blueprint.get("/")
 def desk() -> Response:
-    response = make_response(render_template("dev/desk.html", addresses=_stage().addresses))
+    stage = _stage()
+    page = render_template(
+        "dev/desk.html",
+        addresses=stage.addresses,
+        providers=[*stage.controls],
+        openings=_OPENINGS,
+    )
+    response = make_response(page)
     response.headers["Content-Security-Policy"] = f"{PAGE_POLICY}; connect-src 'self' {_provider()}"
     return response
 
@@ -78,12 +87,12 @@ def kill(name: str) -> dict[str, Any]:
     return {"killed": pid}
 
 
-@blueprint.route("/provider/<path:act>", methods=["POST", "DELETE"])
-def steer(act: str) -> tuple[dict[str, Any] | list[Any], int]:
-    """Hand an act on to the provider's control surface."""
-    control = _stage().provider_control
+@blueprint.route("/providers/<name>/<path:act>", methods=["POST", "DELETE"])
+def steer(name: str, act: str) -> tuple[dict[str, Any] | list[Any], int]:
+    """Hand an act on to the control surface of a provider."""
+    control = _stage().controls.get(name)
     if control is None:
-        raise NotFound("The provider is the real one: use its dashboard.")
+        raise NotFound("That provider is the real one: use its dashboard.")
     given = request.get_json(silent=True) or {}
     answer = requests.request(request.method, f"{control}/{act}", json=given, timeout=_SECONDS)
     said = answer.json() if "json" in answer.headers.get("Content-Type", "") else {}

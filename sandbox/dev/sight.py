@@ -1,5 +1,6 @@
-"""What the desk shows: the ledger of jobs, the orders, the provider's books, the mails."""
+"""What the desk shows: the ledger of jobs, the orders, the providers' books, the mails."""
 
+import re
 from collections import Counter
 from dataclasses import asdict
 from typing import Any
@@ -9,17 +10,14 @@ from sqlalchemy import func, select
 
 from models import job_desk
 from models.orders import Order
+from models.payment import Payment
 from models.session import transaction
 from sandbox.dev.stage import Stage
 
 _SECONDS = 5
 _SHOWN = 10
-_VERBS = {
-    "requires_payment_method": ("pay", "decline", "cancel"),
-    "requires_confirmation": ("pay", "decline", "cancel"),
-    "requires_action": ("authenticate", "fail_authentication", "cancel"),
-    "processing": ("finish_processing", "fail_processing"),
-}
+_ALL = 1000
+_NUMBER = re.compile(r"\d+$")  # whatever a mark of ours says, it ends with the payment's id
 
 
 def everything(stage: Stage) -> dict[str, Any]:
@@ -28,26 +26,26 @@ def everything(stage: Stage) -> dict[str, Any]:
     return {
         "processes": stage.killable,
         **_ledger(),
-        "provider": _provider(stage),
+        "providers": {name: _provider(stage, name) for name in stage.controls},
         "mails": None if mails is None else [_mail(stage, mail) for mail in mails[-_SHOWN:][::-1]],
     }
 
 
 def proof(stage: Stage, email: str) -> dict[str, Any]:
-    """Orders of this buyer by state, charges for them, and confirmations sent."""
+    """Orders of this buyer by state, payments taken for them, and confirmations sent."""
     with transaction() as session:
         rows = session.execute(select(Order.id, Order.state).where(Order.email == email)).all()
-    ids = {str(order_id) for order_id, _ in rows}
-    ledger = _asked(f"{stage.provider_control}/ledger") or {"charges": []}
-    charges = [
-        charge
-        for charge in ledger["charges"]
-        if charge["amount_captured"] and charge["metadata"].get("order_id") in ids
+    ids = {order_id for order_id, _ in rows}
+    taken = [
+        payment
+        for name in stage.controls
+        for payment in _payments(stage, name, _ALL) or ()
+        if payment["is_taken"] and payment["order_id"] in ids
     ]
     mails = _mails(stage) or []
     return {
         "orders": Counter(state for _, state in rows),
-        "charges": len(charges),
+        "charges": len(taken),
         "mails": sum(mail["to"] == email for mail in mails),
     }
 
@@ -60,39 +58,40 @@ def _ledger() -> dict[str, Any]:
     return {"queues": queues, "orders": dict(orders.all())}
 
 
-def _provider(stage: Stage) -> dict[str, Any] | None:
-    control = stage.provider_control
-    if control is None:
+def _provider(stage: Stage, name: str) -> dict[str, Any] | None:
+    """What a provider has and will do; None if it does not answer."""
+    payments, control = _payments(stage, name, _SHOWN), stage.controls[name]
+    asked = {word: _asked(f"{control}/{word}") for word in ("deliveries", "config", "faults")}
+    if payments is None or None in asked.values():
         return None
-    asked = {
-        name: _asked(f"{control}/{name}") for name in ("ledger", "deliveries", "config", "faults")
-    }
-    if None in asked.values():
-        return None
-    charges = {charge["payment_intent"]: charge for charge in asked["ledger"]["charges"]}
-    newest = asked["ledger"]["payment_intents"][-_SHOWN:][::-1]
     return {
-        "payments": [_payment(intent, charges.get(intent["id"])) for intent in newest],
+        "payments": payments,
         "deliveries": asked["deliveries"][:_SHOWN],
         "mode": asked["config"]["deliveries"]["mode"],
         "faults": len(asked["faults"]),
     }
 
 
-def _payment(intent: dict[str, Any], charge: dict[str, Any] | None) -> dict[str, Any]:
-    """An intent with its last charge and what may be done to either."""
-    acts = [f"payment_intents/{intent['id']}/{verb}" for verb in _VERBS.get(intent["status"], ())]
-    if charge and charge["captured"] and not charge["disputed"]:
-        left = charge["amount_captured"] > charge["amount_refunded"]
-        acts += [f"charges/{charge['id']}/{verb}" for verb in ("refund", "dispute") if left]
-    shown = ("id", "amount", "currency", "status")
-    return {
-        **{name: intent[name] for name in shown},
-        "order_id": intent["metadata"].get("order_id"),
-        "refunded": charge["amount_refunded"] if charge else 0,
-        "disputed": bool(charge and charge["disputed"]),
-        "acts": acts,
-    }
+def _payments(stage: Stage, name: str, limit: int) -> list[dict[str, Any]] | None:
+    """A provider's newest payments, each with the order that it is for."""
+    control = stage.controls[name]
+    found: list[dict[str, Any]] | None = _asked(f"{control}/payments?limit={limit}")
+    if found is None:
+        return None
+    numbers = {each["id"]: _NUMBER.search(each["mark"]) for each in found}
+    ids = {each: int(number[0]) for each, number in numbers.items() if number}
+    with transaction() as session:
+        query = select(Payment.id, Payment.order_id).where(Payment.id.in_(ids.values()))
+        orders = dict(session.execute(query).all())
+    home = control.removesuffix("/_control")
+    return [
+        {
+            **each,
+            "order_id": orders.get(ids.get(each["id"], 0)),
+            "page": each["page"] and home + each["page"],
+        }
+        for each in found
+    ]
 
 
 def _mails(stage: Stage) -> list[dict[str, Any]] | None:

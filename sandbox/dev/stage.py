@@ -16,7 +16,8 @@ class Stage:
 
     addresses: dict[str, str | None]
     processes: dict[str, int]
-    provider_control: str | None
+    controls: dict[str, str]
+    """The control surface of each provider that is a stand-in."""
 
     @property
     def killable(self) -> dict[str, int]:
@@ -33,5 +34,5 @@ def present() -> Stage | None:
     return Stage(
         addresses=running["base_urls"],
         processes=running["pids"],
-        provider_control=running["provider_control_url"],
+        controls=running["control_urls"],
     )

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 
-from flask import Blueprint, jsonify, request
-from flask.typing import ResponseReturnValue
+from flask import Blueprint, request
 
 from sandbox.paypal import captures, disputes, money, orders
 from sandbox.paypal.call import CONFIGURATION, Call
@@ -11,12 +10,24 @@ from sandbox.paypal.errors import PayPalError
 from sandbox.paypal.state import Sandbox
 from sandbox.provider import control
 from sandbox.provider.account import DEFAULTS
+from sandbox.provider.desk import Desk, Shown
 from sandbox.provider.refusal import Document
 
 ORDER_FIELDS = ("id", "status", "custom_id", "invoice_id", "capture")
 CAPTURE_FIELDS = ("id", "order", "status", "custom_id", "invoice_id")
 REFUND_FIELDS = ("id", "order", "capture", "status", "custom_id", "invoice_id")
 DISPUTE_FIELDS = ("id", "capture", "stage", "status", "outcome")
+LEDGER = {
+    "order": ORDER_FIELDS,
+    "capture": CAPTURE_FIELDS,
+    "refund": REFUND_FIELDS,
+    "dispute": DISPUTE_FIELDS,
+}
+FITTING = {
+    **dict.fromkeys(orders.WAITING, ("approve",)),
+    **dict.fromkeys(("COMPLETED", "PARTIALLY_REFUNDED"), ("refund", "reverse", "dispute")),
+    "PENDING": ("complete", "deny"),
+}
 Act = Callable[[Call, Document], Document]
 
 
@@ -61,32 +72,51 @@ def act(sandbox: Sandbox, kind: str, object_id: str, verb: str) -> Document:
         return ACTS[kind, verb](call, call.store.get(kind, object_id))
 
 
-def create_blueprint(sandbox: Sandbox) -> Blueprint:
-    """Return the routes of the control surface."""
-    blueprint = control.create_blueprint(
-        sandbox,
-        settings=set(CONFIGURATION) - set(DEFAULTS),
-        given_at_start={"webhook_url"},
-        later=lambda: None,
+def create_desk(sandbox: Sandbox) -> Desk:
+    """Return what people can do at this account."""
+    return Desk(
+        title="PayPal",
+        kinds=("order", "capture", "refund", "dispute"),
+        act=lambda kind, object_id, verb: act(sandbox, kind, object_id, verb),
+        shown=lambda limit: _shown(sandbox, limit),
+        ledger=lambda: {
+            f"{kind}s": _columns(sandbox, kind, names) for kind, names in LEDGER.items()
+        },
     )
 
-    @blueprint.get("/ledger")
-    def show_ledger() -> ResponseReturnValue:
-        with sandbox.store.transaction():
-            return jsonify(
-                {
-                    "orders": _columns(sandbox, "order", ORDER_FIELDS),
-                    "captures": _columns(sandbox, "capture", CAPTURE_FIELDS),
-                    "refunds": _columns(sandbox, "refund", REFUND_FIELDS),
-                    "disputes": _columns(sandbox, "dispute", DISPUTE_FIELDS),
-                }
-            )
 
-    @blueprint.post("/<any(order,capture,refund,dispute):kind>s/<object_id>/<verb>")
-    def do(kind: str, object_id: str, verb: str) -> ResponseReturnValue:
-        return jsonify(act(sandbox, kind, object_id, verb))
+def create_blueprint(sandbox: Sandbox) -> Blueprint:
+    """Return the routes of the control surface."""
+    return control.create_blueprint(
+        sandbox,
+        create_desk(sandbox),
+        settings=set(CONFIGURATION) - set(DEFAULTS),
+        given_at_start={"webhook_url"},
+    )
 
-    return blueprint
+
+def _shown(sandbox: Sandbox, limit: int) -> list[Shown]:
+    found = sandbox.store.newest("order", limit=limit)
+    taken = (sandbox.store.find("capture", order["capture"] or "") for order in found)
+    return [_payment(*pair) for pair in zip(found, taken, strict=True)]
+
+
+def _payment(order: Document, capture: Document | None) -> Shown:
+    """An order by its money; before there is any, by how far the buyer has come."""
+    subject = ("order", order) if capture is None else ("capture", capture)
+    is_waiting = order["status"] in orders.WAITING
+    return Shown(
+        id=order["id"],
+        mark=order["custom_id"] or "",
+        amount=money.said(order["amount"], order["currency"]),
+        status=subject[1]["status"],
+        is_taken=capture is not None and capture["status"] in captures.TAKEN,
+        page=f"/checkoutnow?token={order['id']}" if is_waiting else None,
+        acts=tuple(
+            f"{subject[0]}s/{subject[1]['id']}/{verb}"
+            for verb in FITTING.get(subject[1]["status"], ())
+        ),
+    )
 
 
 def _columns(sandbox: Sandbox, kind: str, names: tuple[str, ...]) -> list[Document]:

@@ -45,6 +45,11 @@ class PayPalError(Refusal):
         super().__init__(message, status)
         self.issue, self.description = issue, description or message
 
+    @property
+    def said(self) -> str:
+        """PayPal's message is the same for all of a kind; its description says why."""
+        return self.description
+
     def body(self) -> Document:
         """Answer body in PayPal's shape."""
         found = {

@@ -41,3 +41,8 @@ def written(minor: int, currency: str) -> Document:
 def value_of(minor: int, currency: str) -> str:
     """Minor units as people write them: `49.90`."""
     return f"{Decimal(minor).scaleb(-DECIMALS[currency]):f}"
+
+
+def said(minor: int, currency: str) -> str:
+    """Minor units with their currency: `49.90 EUR`."""
+    return f"{value_of(minor, currency)} {currency}"

@@ -8,7 +8,7 @@ from sandbox.paypal import api, control, page
 from sandbox.paypal.call import CONFIGURATION
 from sandbox.paypal.errors import missing
 from sandbox.paypal.state import Sandbox, create_sandbox
-from sandbox.provider import server
+from sandbox.provider import desk, server
 from sandbox.provider.courier import Courier
 from sandbox.provider.store import Store
 
@@ -16,6 +16,7 @@ from sandbox.provider.store import Store
 def create_app(sandbox: Sandbox) -> Flask:
     """Return the application with API, control surface and pages."""
     parts = [part.create_blueprint(sandbox) for part in (api, control, page)]
+    parts.append(desk.create_blueprint(sandbox, control.create_desk(sandbox)))
     return server.create_app("sandbox.paypal", parts, ("/v1/", "/v2/"))
 
 

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from sandbox.provider import courier, deliveries
 from sandbox.provider.account import DEFAULTS, Account
+from sandbox.provider.desk import Desk, add_to_control
 from sandbox.provider.faults import KINDS, Fault
 from sandbox.provider.refusal import Document, Refusal
 
@@ -28,7 +29,12 @@ class WrongOrderError(Refusal):
 
 
 def create_blueprint(
-    account: Account, *, settings: set[str], given_at_start: set[str], later: Callable[[], None]
+    account: Account,
+    desk: Desk,
+    *,
+    settings: set[str],
+    given_at_start: set[str],
+    later: Callable[[], None] = lambda: None,
 ) -> Blueprint:
     """Return the routes of the control surface; `later` is called when the clock has moved.
 
@@ -41,6 +47,7 @@ def create_blueprint(
     _add_settings(blueprint, account, settings | set(DEFAULTS) - INNER, given_at_start)
     _add_clock(blueprint, account, later)
     _add_requests(blueprint, account)
+    add_to_control(blueprint, account, desk)
     return blueprint
 
 

@@ -13,6 +13,11 @@ class Refusal(Exception):  # noqa: N818 - the field's own word
         super().__init__(message)
         self.status = status
 
+    @property
+    def said(self) -> str:
+        """Why, in words for people."""
+        return str(self)
+
     @abstractmethod
     def body(self) -> Document:
         """The answer's body, in the provider's shape."""

@@ -92,6 +92,14 @@ def describe(
             "metrics": f"{_url(ports.metrics)}/metrics",
         },
         "provider_control_url": f"{provider}/_control" if is_needed("provider") else None,
+        "control_urls": {
+            name: f"{url}/_control"
+            for name, url, stand_in in (
+                ("stripe", provider, "provider"),
+                ("paypal", _url(ports.paypal), "paypal"),
+            )
+            if is_needed(stand_in)
+        },
         "mail_control_url": f"{mail}/_control" if mail else None,
         "database_url": environment["DATABASE_URL"],
         "redis_url": environment["REDIS_URL"],

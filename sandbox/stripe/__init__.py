@@ -20,6 +20,7 @@ without a key, tests steer it with JSON:
     DELETE config                 the defaults again, but for the webhook's url and secret
     POST   reset                  forgets everything but the config
     GET    ledger                 {payment_intents, charges, refunds, disputes}, oldest first
+    GET    payments?limit=50      the newest, as the page shows them, with the acts that fit each
     GET    requests?field=value   the last 1000 requests, oldest first
     POST   payment_intents/<id>/  pay | decline | authenticate | fail_authentication |
                                   finish_processing | fail_processing | capture | cancel

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from flask import Blueprint, jsonify, request
-from flask.typing import ResponseReturnValue
+from flask import Blueprint, request
 
 from sandbox.provider import control
 from sandbox.provider.account import DEFAULTS
-from sandbox.stripe import attempts, disputes, payment_intents, radar, refunds
+from sandbox.provider.desk import Desk, Shown
+from sandbox.stripe import attempts, disputes, money, payment_intents, radar, refunds
 from sandbox.stripe.call import CONFIGURATION, Call
 from sandbox.stripe.errors import CardError, Document, StripeError
 from sandbox.stripe.state import Sandbox
@@ -38,6 +38,19 @@ REFUND_FIELDS = (
     "metadata",
 )
 DISPUTE_FIELDS = ("id", "created", "amount", "currency", "status", "charge", "payment_intent")
+LEDGER = {
+    "payment_intent": INTENT_FIELDS,
+    "charge": CHARGE_FIELDS,
+    "refund": REFUND_FIELDS,
+    "dispute": DISPUTE_FIELDS,
+}
+FITTING = {
+    "requires_payment_method": ("pay", "decline", "cancel"),
+    "requires_confirmation": ("pay", "decline", "cancel"),
+    "requires_action": ("authenticate", "fail_authentication", "cancel"),
+    "requires_capture": ("capture", "cancel"),
+    "processing": ("finish_processing", "fail_processing"),
+}
 Act = Callable[[Call, Document], Document]
 
 
@@ -108,32 +121,54 @@ def act(sandbox: Sandbox, kind: str, object_id: str, verb: str) -> Document:
         return ACTS[kind, verb](call, call.store.get(kind, object_id))
 
 
+def create_desk(sandbox: Sandbox) -> Desk:
+    """Return what people can do at this account."""
+    return Desk(
+        title="Stripe",
+        kinds=("payment_intent", "charge", "refund", "dispute"),
+        act=lambda kind, object_id, verb: act(sandbox, kind, object_id, verb),
+        shown=lambda limit: _shown(sandbox, limit),
+        ledger=lambda: {
+            f"{kind}s": _columns(sandbox, kind, names) for kind, names in LEDGER.items()
+        },
+    )
+
+
 def create_blueprint(sandbox: Sandbox) -> Blueprint:
     """Return the routes of the control surface."""
-    blueprint = control.create_blueprint(
+    return control.create_blueprint(
         sandbox,
+        create_desk(sandbox),
         settings=set(CONFIGURATION) - set(DEFAULTS),
         given_at_start={"webhook_url", "webhook_secret"},
         later=lambda: _expire(sandbox),
     )
 
-    @blueprint.get("/ledger")
-    def show_ledger() -> ResponseReturnValue:
-        with sandbox.store.transaction():
-            return jsonify(
-                {
-                    "payment_intents": _columns(sandbox, "payment_intent", INTENT_FIELDS),
-                    "charges": _columns(sandbox, "charge", CHARGE_FIELDS),
-                    "refunds": _columns(sandbox, "refund", REFUND_FIELDS),
-                    "disputes": _columns(sandbox, "dispute", DISPUTE_FIELDS),
-                }
-            )
 
-    @blueprint.post("/<any(payment_intent,charge,refund,dispute):kind>s/<object_id>/<verb>")
-    def do(kind: str, object_id: str, verb: str) -> ResponseReturnValue:
-        return jsonify(act(sandbox, kind, object_id, verb))
+def _shown(sandbox: Sandbox, limit: int) -> list[Shown]:
+    intents = sandbox.store.newest("payment_intent", limit=limit)
+    charges = (sandbox.store.find("charge", each["latest_charge"] or "") for each in intents)
+    return [_payment(*pair) for pair in zip(intents, charges, strict=True)]
 
-    return blueprint
+
+def _payment(intent: Document, charge: Document | None) -> Shown:
+    notes, error = [], intent["last_payment_error"]
+    acts = [f"payment_intents/{intent['id']}/{verb}" for verb in FITTING.get(intent["status"], ())]
+    if charge is not None and charge["amount_refunded"]:
+        notes.append(f"{money.written(charge['amount_refunded'], charge['currency'])} refunded")
+    if charge is not None and charge["disputed"]:
+        notes.append("disputed")
+    elif charge is not None and charge["captured"] and not charge["refunded"]:
+        acts += [f"charges/{charge['id']}/{verb}" for verb in ("refund", "dispute")]
+    return Shown(
+        id=intent["id"],
+        mark=intent["metadata"].get("payment_id", ""),
+        amount=money.written(intent["amount"], intent["currency"]),
+        status=intent["status"],
+        notes=(*notes, error["message"]) if error else tuple(notes),
+        is_taken=intent["amount_received"] > 0,
+        acts=tuple(acts),
+    )
 
 
 def _expire(sandbox: Sandbox) -> None:

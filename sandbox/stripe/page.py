@@ -1,56 +1,25 @@
-"""The pages for people: the payments with their buttons, and where a buyer authenticates."""
+"""The page where a buyer authenticates."""
 
 from urllib.parse import urlencode, urlsplit
 
 from flask import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from sandbox.provider import deliveries
 from sandbox.provider.page import page
 from sandbox.stripe import money
 from sandbox.stripe.control import act
 from sandbox.stripe.errors import Document, StripeError
 from sandbox.stripe.state import Sandbox
 
-SHOWN = 50
-BUTTONS = {
-    "requires_payment_method": ("pay", "decline", "cancel"),
-    "requires_confirmation": ("pay", "decline", "cancel"),
-    "requires_action": ("authenticate", "fail_authentication", "cancel"),
-    "requires_capture": ("capture", "cancel"),
-    "processing": ("finish_processing", "fail_processing"),
-}
-
 
 def create_blueprint(sandbox: Sandbox) -> Blueprint:
-    """Return the routes of the pages."""
+    """Return the routes of the page."""
     blueprint = Blueprint("page", __name__)
-    blueprint.add_app_template_filter(money.written, "money")
-
-    @blueprint.get("/")
-    def overview() -> Response:
-        with sandbox.store.transaction():
-            return page(
-                "overview.html",
-                payments=_payments(sandbox),
-                deliveries=deliveries.listed(sandbox.store, sandbox.wording)[:SHOWN],
-                buttons=BUTTONS,
-                problem=request.args.get("problem", ""),
-            )
-
-    @blueprint.post("/<any(payment_intent,charge):kind>s/<object_id>/<verb>")
-    def press(kind: str, object_id: str, verb: str) -> AnyResponse:
-        try:
-            act(sandbox, kind, object_id, verb)
-        except StripeError as error:
-            return redirect("/?" + urlencode({"problem": str(error)}), 303)
-        return redirect("/", 303)
 
     @blueprint.get("/authenticate/<client_secret>")
     def challenge(client_secret: str) -> Response:
         intent = _intent_of(sandbox, client_secret)
-        method = _method_of(sandbox, intent)
-        return page("authenticate.html", back=_return_url(intent), intent=intent, method=method)
+        return _asked(intent, _method_of(sandbox, intent))
 
     @blueprint.post("/authenticate/<client_secret>")
     def authenticate(client_secret: str) -> AnyResponse:
@@ -61,17 +30,23 @@ def create_blueprint(sandbox: Sandbox) -> Blueprint:
         if intent["status"] == "requires_action":
             intent = act(sandbox, "payment_intent", intent["id"], verb)
         if not back:
-            return page("authenticate.html", back=None, intent=intent, method=None)
+            return _asked(intent, None)
         return redirect(_with_result(back, intent, passed=passed), 303)
 
     return blueprint
 
 
-def _payments(sandbox: Sandbox) -> list[tuple[Document, Document | None]]:
-    intents = sandbox.store.newest("payment_intent", limit=SHOWN)
-    return [
-        (intent, sandbox.store.find("charge", intent["latest_charge"] or "")) for intent in intents
-    ]
+def _asked(intent: Document, method: str | None) -> Response:
+    """The question, or how the payment is if there is nothing to ask any more."""
+    return page(
+        "authenticate.html",
+        back=_return_url(intent),
+        title="Stripe",
+        amount=money.written(intent["amount"], intent["currency"]),
+        status=intent["status"],
+        is_asked=intent["status"] == "requires_action",
+        method=method,
+    )
 
 
 def _method_of(sandbox: Sandbox, intent: Document) -> str | None:

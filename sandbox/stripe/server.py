@@ -4,7 +4,7 @@ from pathlib import Path
 
 from flask import Flask
 
-from sandbox.provider import server
+from sandbox.provider import desk, server
 from sandbox.provider.courier import Courier
 from sandbox.provider.store import Store
 from sandbox.stripe import api, control, page, refunds
@@ -16,6 +16,7 @@ from sandbox.stripe.state import Sandbox, create_sandbox
 def create_app(sandbox: Sandbox) -> Flask:
     """Return the application with API, control surface and pages."""
     parts = [part.create_blueprint(sandbox) for part in (api, control, page)]
+    parts.append(desk.create_blueprint(sandbox, control.create_desk(sandbox)))
     return server.create_app("sandbox.stripe", parts, ("/v1/",))
 
 

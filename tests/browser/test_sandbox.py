@@ -60,7 +60,7 @@ def test_the_operator_is_the_bank_that_declines_then_pays_and_gives_back(
 ) -> None:
     order, intent = _opened(running)
 
-    operator.presses_act(f"payment_intents/{intent}/decline")
+    operator.presses_act(f"stripe/payment_intents/{intent}/decline")
     running.until(
         lambda: (
             running.sql(
@@ -73,10 +73,26 @@ def test_the_operator_is_the_bank_that_declines_then_pays_and_gives_back(
         "the decline is known",
     )
     assert running.status(order) == "pending"
-    operator.presses_act(f"payment_intents/{intent}/pay")
+    operator.presses_act(f"stripe/payment_intents/{intent}/pay")
     running.until(lambda: running.status(order) == "paid", "it is paid")
     (charge,) = [each for each in _ledger(running, "charges", order) if each["amount_captured"]]
-    operator.presses_act(f"charges/{charge['id']}/refund")
+    operator.presses_act(f"stripe/charges/{charge['id']}/refund")
+
+    running.until(lambda: running.status(order) == "refunded", "the refund is found")
+
+
+def test_the_operator_gives_back_what_was_paid_by_paypal(
+    operator: Person, running: Product
+) -> None:
+    order = running.place()
+    page = running.start_payment(order, "paypal")["redirect_url"]
+    name = page.rpartition("token=")[2]
+
+    operator.presses_act(f"paypal/orders/{name}/approve")
+    running.until(lambda: running.status(order) == "paid", "it is paid")
+    ledger = requests.get(f"{running.run['control_urls']['paypal']}/ledger", timeout=30).json()
+    (capture,) = [each["id"] for each in ledger["captures"] if each["order"] == name]
+    operator.presses_act(f"paypal/captures/{capture}/refund")
 
     running.until(lambda: running.status(order) == "refunded", "the refund is found")
 
@@ -85,9 +101,9 @@ def test_an_order_whose_webhooks_are_lost_is_paid_all_the_same(
     operator: Person, running: Product
 ) -> None:
     order, intent = _opened(running)
-    operator.clicks("Drop them").sees("Every webhook is lost.")
+    operator.clicks("Drop them stripe").sees("Every webhook is lost.")
 
-    operator.presses_act(f"payment_intents/{intent}/pay")
+    operator.presses_act(f"stripe/payment_intents/{intent}/pay")
 
     running.until(lambda: running.status(order) == "paid", "the janitor has asked")
     operator.clicks("Everything back to normal").sees("Webhooks come at once.")
@@ -96,7 +112,7 @@ def test_an_order_whose_webhooks_are_lost_is_paid_all_the_same(
 def test_a_payment_begun_while_the_provider_is_down_is_opened_once_it_is_back(
     operator: Person, running: Product
 ) -> None:
-    operator.clicks("Down for 20 s").sees("The provider has faults to come.")
+    operator.clicks("Down for 20 s stripe").sees("The provider has faults to come.")
     order = running.place()
     headers = {"Authorization": f"Bearer {order['token']}", "Prefer": "respond-async"}
     running.post(f"/orders/start-payment/{order['id']}/", json={}, headers=headers)

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -11,8 +11,9 @@ from flask.testing import FlaskClient
 from models.base import db
 from sandbox import app
 from sandbox.runner import state
-from tests import shop
-from tests.sandbox.process import StripeProcess
+from tasks.base import drain
+from tests import settings_of, shop
+from tests.sandbox.process import PayPalProcess, SandboxProcess, StripeProcess
 
 NOBODY = "http://127.0.0.1:1"
 
@@ -45,16 +46,18 @@ def running(
     monkeypatch: pytest.MonkeyPatch,
     victim: subprocess.Popen[bytes],
     stripe_sandbox: StripeProcess,
-) -> Iterator[StripeProcess]:
-    """What a runner would tell, were it this process: a provider, one worker, no mail server."""
+    paypal_sandbox: PayPalProcess,
+) -> Iterator[Mapping[str, SandboxProcess]]:
+    """What a runner would tell, were it this process: two providers, one worker, no mail server."""
+    providers = {"stripe": stripe_sandbox, "paypal": paypal_sandbox}
     monkeypatch.setenv("RUN_DIRECTORY", str(tmp_path))
     with state.alone(tmp_path):
-        urls = {"docs": NOBODY, "mail": NOBODY, "provider": stripe_sandbox.url, "paypal": NOBODY}
+        places = {"provider": stripe_sandbox.url, "paypal": paypal_sandbox.url}
+        urls = {"docs": NOBODY, "mail": NOBODY, **places}
         pids = {"runner": state.runner_pid(tmp_path), "worker": victim.pid}
-        control = f"{stripe_sandbox.url}/_control"
-        told = {"base_urls": urls, "pids": pids, "provider_control_url": control}
-        state.write(tmp_path, told)
-        yield stripe_sandbox
+        controls = {name: f"{each.url}/_control" for name, each in providers.items()}
+        state.write(tmp_path, {"base_urls": urls, "pids": pids, "control_urls": controls})
+        yield providers
 
 
 def test_without_a_runner_nothing_can_be_seen(client: FlaskClient) -> None:
@@ -95,23 +98,58 @@ def test_nothing_else_is_killed(client: FlaskClient, name: str) -> None:
     ],
 )
 def test_strangers_are_refused(
-    client: FlaskClient, running: StripeProcess, host: str, origin: str | None
+    client: FlaskClient,
+    running: Mapping[str, SandboxProcess],
+    host: str,
+    origin: str | None,
 ) -> None:
     headers = {"Host": host} | ({"Origin": origin} if origin else {})
 
-    answer = client.post("/dev/provider/deliveries", json={"mode": "drop"}, headers=headers)
+    lever = "/dev/providers/stripe/deliveries"
+    answer = client.post(lever, json={"mode": "drop"}, headers=headers)
 
     assert answer.status_code == 403
-    assert running.control("config", method="GET")["deliveries"]["mode"] != "drop"
+    assert running["stripe"].read("config")["deliveries"]["mode"] != "drop"
 
 
-def test_the_provider_is_steered(client: FlaskClient, running: StripeProcess) -> None:
-    fault = {"endpoint": "refunds.list", "fault": "cut"}
+@pytest.mark.parametrize("name", ["stripe", "paypal"])
+def test_each_provider_is_steered(
+    client: FlaskClient, running: Mapping[str, SandboxProcess], name: str
+) -> None:
+    levers, fault = f"/dev/providers/{name}", {"endpoint": "refunds.list", "fault": "cut"}
 
-    assert client.post("/dev/provider/faults", json=fault).status_code == 200
-    assert running.control("faults", method="GET")[0]["endpoint"] == "refunds.list"
-    assert client.delete("/dev/provider/faults").json == []
-    assert client.post("/dev/provider/charges/ch_none/refund", json={}).status_code == 404
+    assert client.post(f"{levers}/faults", json=fault).status_code == 200
+    faults = {each: provider.read("faults") for each, provider in running.items()}
+    assert [each for each in faults if faults[each]] == [name]
+    assert client.delete(f"{levers}/faults").json == []
+    assert client.post(f"{levers}/refunds/none/fail", json={}).status_code == 404
+    assert client.post("/dev/providers/nobody/faults", json=fault).status_code == 404
+
+
+@pytest.mark.usefixtures("running")
+def test_payments_of_each_provider_are_seen_with_what_may_be_done_to_them(
+    client: FlaskClient, paypal_sandbox: PayPalProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = {"payment_providers": ("stripe", "paypal"), "payment_methods": ("card", "paypal")}
+    settings_of.changed(monkeypatch, **both)
+    shop.make_item()
+    by_card, by_paypal = (shop.place(client) for _ in range(2))
+    shop.start(client, by_card)
+    shop.choose(client, by_paypal, {"payment_method": "paypal"})
+    drain()
+
+    seen = client.get("/dev/sight/").get_json()["providers"]
+    intent, order = (seen[name]["payments"][0] for name in ("stripe", "paypal"))
+    assert (intent["order_id"], order["order_id"]) == (by_card["id"], by_paypal["id"])
+    assert (intent["amount"], order["amount"]) == ("39.98 EUR", "39.98 EUR")
+    assert intent["acts"][0] == f"payment_intents/{intent['id']}/pay"
+    assert order["acts"] == [f"orders/{order['id']}/approve"]
+    assert order["page"] == f"{paypal_sandbox.url}/checkoutnow?token={order['id']}"
+
+    paid = client.post(f"/dev/providers/stripe/{intent['acts'][0]}", json={})
+    assert paid.status_code == 200
+    email = by_card["guest_email"]
+    assert client.get(f"/dev/proof/?email={email}").get_json()["charges"] == 1
 
 
 @pytest.mark.usefixtures("running")
@@ -125,7 +163,7 @@ def test_what_runs_waits_and_was_paid_is_seen(client: FlaskClient) -> None:
     assert list(seen["processes"]) == ["worker"]
     assert {"payments", "mail"} <= {queue["queue"] for queue in seen["queues"]}
     assert seen["mails"] is None
-    assert seen["provider"]["mode"] == "normal"
+    assert {each["mode"] for each in seen["providers"].values()} == {"normal"}
     proof = client.get(f"/dev/proof/?email={order['guest_email']}").get_json()
     assert proof == {"orders": {"pending": 1}, "charges": 0, "mails": 0}
 

@@ -1,7 +1,6 @@
 // The desk: what runs behind the shop, refreshed all the time, and the buttons that break it.
 
 import { at, element, seconds, show, update } from "/shop/static/dom.js";
-import { written } from "/shop/static/money.js";
 import { ask, verdict } from "./ask.js";
 import { storm } from "./storm.js";
 
@@ -15,6 +14,7 @@ const MODES = {
   hold: "Webhooks are held back.",
 };
 
+const calm = { providers: [] };
 const act = (path, body = {}, method = "POST") => ask(path, { method, body });
 
 const row = (...cells) => element("tr", {}, ...cells);
@@ -26,41 +26,43 @@ const rows = (name, made, words) =>
     ...(made.length ? made : [row(cell(words, { class: "empty", colspan: 5 }))]),
   );
 
-const minor = (amount, currency) => {
-  const places = new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits;
-  return written(amount / 10 ** places, currency);
-};
-
-function payment(each) {
-  const currency = each.currency.toUpperCase();
-  const notes = [each.refunded ? `${minor(each.refunded, currency)} refunded` : null, each.disputed ? "disputed" : null];
+function payment(name, each) {
+  const acts = each.acts.map((path) => element("button", { type: "button", "data-act": `${name}/${path}` }, path.split("/").at(-1).replaceAll("_", " ")));
+  if (each.page) acts.unshift(element("a", { href: each.page }, "the buyer's page"));
   return row(
-    cell(each.order_id ? element("a", { href: `/shop/orders/${each.order_id}/` }, each.order_id) : "–"),
-    number(minor(each.amount, currency)),
-    cell([each.status.replaceAll("_", " "), ...notes.filter(Boolean)].join(", ")),
-    cell(
-      element(
-        "span",
-        {},
-        ...each.acts.flatMap((path) => [element("button", { type: "button", "data-act": path }, path.split("/").at(-1).replaceAll("_", " ")), " "]),
-      ),
-    ),
+    cell(each.order_id ? element("a", { href: `/shop/orders/${each.order_id}/` }, String(each.order_id)) : "–"),
+    cell(name),
+    number(each.amount),
+    cell([each.status.toLowerCase().replaceAll("_", " "), ...each.notes].join(", ")),
+    cell(element("span", {}, ...acts.flatMap((one) => [one, " "]))),
   );
 }
 
+function weather(providers) {
+  const told = Object.entries(providers).filter(([, provider]) => provider);
+  const isCalm = ([, provider]) => provider.mode === "normal" && !provider.faults;
+  const stormy = told.filter((each) => !isCalm(each));
+  if (!stormy.length) return told.length ? [MODES.normal] : [];
+  return stormy.map(([name, { mode, faults }]) => `${name}: ${MODES[mode]}${faults ? " The provider has faults to come." : ""}`);
+}
+
 function draw(seen) {
-  const { provider, mails } = seen;
+  const { providers, mails } = seen;
+  const known = Object.entries(providers).filter(([, provider]) => provider);
   rows("processes", Object.entries(seen.processes).map(([name, pid]) =>
     row(cell(name), number(pid), cell(element("button", { type: "button", "data-kill": name, "aria-label": `Kill ${name}` }, "kill -9")))));
   rows("queues", seen.queues.map((queue) =>
     row(cell(queue.queue), number(queue.ready), number(queue.leased), number(queue.dead), number(`${queue.oldest_due_seconds.toFixed(0)} s`))));
   at("orders").textContent = `Orders: ${Object.entries(seen.orders).map(([state, count]) => `${count} ${state}`).join(", ") || "none"}.`;
-  rows("payments", (provider?.payments ?? []).map(payment), provider ? "No payment yet. Start one in the shop." : "The provider does not answer, or is the real one.");
-  rows("deliveries", (provider?.deliveries ?? []).map((each) => row(cell(each.type), cell(each.status), number(each.attempts.length))), "No event yet.");
+  const payments = known.flatMap(([name, provider]) => provider.payments.map((each) => payment(name, each)));
+  rows("payments", payments, known.length ? "No payment yet. Start one in the shop." : "No provider answers, or all are the real ones.");
+  const deliveries = known.flatMap(([, provider]) => provider.deliveries);
+  rows("deliveries", deliveries.map((each) => row(cell(each.type), cell(each.status), number(each.attempts.length))), "No event yet.");
   rows("mails", (mails ?? []).map((each) => row(cell(element("a", { href: each.address }, each.subject)), cell(each.to))), mails ? "No mail yet." : "The mail server does not answer, or is a real one.");
-  const isCalm = provider?.mode === "normal" && !provider.faults;
-  at("weather").className = `left ${isCalm ? "good" : "wait"}`;
-  at("weather").textContent = provider ? `${MODES[provider.mode]}${provider.faults ? " The provider has faults to come." : ""}` : "";
+  const words = weather(providers);
+  calm.providers = Object.keys(providers);
+  at("weather").className = `left ${words[0] === MODES.normal ? "good" : "wait"}`;
+  at("weather").textContent = words.join(" ");
 }
 
 async function look() {
@@ -75,7 +77,7 @@ async function look() {
 async function pressed(button) {
   const { act: path, body, kill } = button.dataset;
   if (kill) await act(`processes/${kill}/kill/`);
-  else await act(`provider/${path}`, JSON.parse(body ?? "{}"));
+  else await act(`providers/${path}`, JSON.parse(body ?? "{}"));
   await look();
 }
 
@@ -88,8 +90,10 @@ document.addEventListener("click", async (event) => {
 });
 
 at("calm").addEventListener("click", async () => {
-  await act("provider/faults", {}, "DELETE");
-  await act("provider/deliveries", { mode: "normal" });
+  for (const name of calm.providers) {
+    await act(`providers/${name}/faults`, {}, "DELETE");
+    await act(`providers/${name}/deliveries`, { mode: "normal" });
+  }
   await look();
 });
 
