@@ -2,14 +2,20 @@
 
 from datetime import timedelta
 
-from sqlalchemy import Interval, select, type_coerce
 from sqlalchemy.orm import Session
 
 from models import capturing, journal, looking, orders, payment, starting
 from models.intents import PaymentRequest
-from models.orders import Address, Order
+from models.orders import Order
 from models.payment import STATES, UNSENT, Payment
 from models.session import now, signal_after_commit
+from models.statement import Statement
+
+# Only the clock is interpolated, never a value (S608).
+_AGE = Statement(f"SELECT {now()} - sent_at FROM payment WHERE id = %(payment_id)s")  # noqa: S608
+_COUNTRY = Statement(
+    "SELECT country FROM address WHERE order_id = %(order_id)s ORDER BY kind LIMIT 1"
+)
 
 
 def begin(session: Session, payment_id: int) -> PaymentRequest | None:
@@ -62,9 +68,7 @@ def to_close(session: Session, payment_id: int) -> PaymentRequest | None:
 
 def request_for(session: Session, order: Order, row: Payment) -> PaymentRequest:
     """The payment's one immutable request, and how long ago it was first sent."""
-    age = session.execute(
-        select(type_coerce(now() - Payment.sent_at, Interval)).where(Payment.id == row.id)
-    ).scalar_one()
+    (age,) = _AGE.row(session, {"payment_id": row.id}) or ()
     return PaymentRequest(
         payment_id=row.id,
         order_id=order.id,
@@ -86,9 +90,8 @@ def request_for(session: Session, order: Order, row: Payment) -> PaymentRequest:
 
 def country_of(session: Session, order_id: int) -> str:
     """Where the order's bill goes: with the goods, unless the buyer said otherwise."""
-    return session.scalars(
-        select(Address.country).where(Address.order_id == order_id).order_by(Address.kind).limit(1)
-    ).one()
+    (country,) = _COUNTRY.row(session, {"order_id": order_id}) or ()
+    return str(country)
 
 
 def mark_unknown(session: Session, payment_id: int) -> None:

@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 import settings
-from models import notification
-from models.journal import JournalEntry
+from models import journal, notification
 
 
 def tell(session: Session, order_id: int, state: str, email: str) -> None:
@@ -26,10 +24,5 @@ def tell_expired(session: Session, recipients: Mapping[int, str]) -> None:
 
 def _by_a_customer(session: Session, order_id: int) -> bool:
     """Whether it was their wish. Else anybody could have mails sent to any address at will."""
-    who = session.scalar(
-        select(JournalEntry.who)
-        .where(JournalEntry.order_id == order_id, JournalEntry.what == "order.closing")
-        .order_by(JournalEntry.id.desc())
-        .limit(1)
-    )
-    return who is not None and who.partition(":")[0] in ("guest", "customer")
+    begun = journal.last(session, order_id, "order.closing")
+    return begun is not None and begun.who.partition(":")[0] in ("guest", "customer")

@@ -1,13 +1,16 @@
 """The journal: every change of state, what and who and why, in the transaction that made it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, select, update
+from sqlalchemy import ForeignKey, Index
+from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from models import rows
 from models.base import Base, BigId
+from models.rows import Rows
 from models.session import now
 from models.statement import Statement
 
@@ -85,18 +88,26 @@ def move(
     caller that has locked the row, and read it since, says so. Sets `values` along with the state
     and refreshes `row`. False, and nothing written, if not allowed.
     """
-    kind = type(row)
-    state = getattr(kind, column)
-    this = kind.id == row.id
-    if is_locked:
-        was = getattr(row, column)
-    else:
-        was = session.scalar(select(state).where(this).with_for_update(key_share=True))
+    was = getattr(row, column) if is_locked else rows.lock(session, row, column)
     if to not in table.get(was or "", ()):
         return False
-    session.scalars(
-        update(kind).where(this, state == was).values({column: to, **values}).returning(kind),
-        execution_options={"synchronize_session": False, "populate_existing": True},
-    ).one()
-    write(session, row, f"{kind.__tablename__}.{column}", was, to, who=who, why=why)
+    if not rows.change(session, row, {column: was}, **{column: to, **values}):
+        raise NoResultFound(f"{row.__tablename__} {row.id} is not {was}")
+    write(session, row, f"{row.__tablename__}.{column}", was, to, who=who, why=why)
     return True
+
+
+_TIMELINE = Rows(JournalEntry, "WHERE order_id = %(order_id)s ORDER BY id")
+_LAST = Rows(
+    JournalEntry, "WHERE order_id = %(order_id)s AND what = %(what)s ORDER BY id DESC LIMIT 1"
+)
+
+
+def timeline(session: Session, order_id: int) -> Sequence[JournalEntry]:
+    """The journal of the order, oldest first."""
+    return _TIMELINE.all(session, order_id=order_id)
+
+
+def last(session: Session, order_id: int, what: str) -> JournalEntry | None:
+    """The latest line of the order that says this."""
+    return _LAST.first(session, order_id=order_id, what=what)

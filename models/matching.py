@@ -2,10 +2,16 @@
 
 from collections.abc import Iterator
 
-from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
-from models.payment import Payment
+from models.statement import Statement
+
+_BY = "SELECT id FROM payment WHERE provider = %(provider)s AND"
+_BY_MARK = Statement(f"{_BY} id = %(likeness)s")
+_BY_ID = Statement(f"{_BY} provider_payment_id = %(likeness)s")
+_UNCLAIMED = "AND provider_payment_id IS NULL"
+_BY_KEY_UNCLAIMED = Statement(f"{_BY} provider_key = %(likeness)s {_UNCLAIMED}")
+_BY_MARK_UNCLAIMED = Statement(f"{_BY} id = %(likeness)s {_UNCLAIMED}")
 
 
 def match(
@@ -19,24 +25,21 @@ def match(
 
     If it does not say the id, as of a refund or a dispute, our mark alone says which.
     """
-    for condition in _likenesses(provider_payment_id, key, marked_id):
-        payment_id = session.scalar(
-            select(Payment.id).where(Payment.provider == provider, *condition)
-        )
-        if payment_id is not None:
-            return payment_id
+    for statement, likeness in _likenesses(provider_payment_id, key, marked_id):
+        found = statement.row(session, {"provider": provider, "likeness": likeness})
+        if found is not None:
+            return int(found[0])
     return None
 
 
 def _likenesses(
     provider_payment_id: str | None, key: str | None, marked_id: int | None
-) -> Iterator[tuple[ColumnElement[bool], ...]]:
+) -> Iterator[tuple[Statement, str | int | None]]:
     if provider_payment_id is None:
-        yield (Payment.id == marked_id,)
+        yield _BY_MARK, marked_id
         return
-    yield (Payment.provider_payment_id == provider_payment_id,)
-    unclaimed = Payment.provider_payment_id.is_(None)
+    yield _BY_ID, provider_payment_id
     if key is not None:
-        yield (Payment.provider_key == key, unclaimed)
+        yield _BY_KEY_UNCLAIMED, key
     if marked_id is not None:
-        yield (Payment.id == marked_id, unclaimed)
+        yield _BY_MARK_UNCLAIMED, marked_id

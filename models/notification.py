@@ -7,13 +7,14 @@ import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models import job, journal
 from models.base import Base, BigId, Json
+from models.rows import Rows
 from models.session import now
+from models.statement import Statement
 
 STATES: journal.StateTable = {
     "staged": frozenset({"sent", "failed"}),
@@ -45,6 +46,20 @@ class Notification(Base):
     sent_at: Mapped[datetime | None]
 
 
+_UNSENT = Rows(Notification, "WHERE id = %(notification_id)s AND state <> 'sent'")
+_LOCK = Rows(Notification, "WHERE id = %(notification_id)s FOR NO KEY UPDATE")
+# Only the clock is interpolated, never a value (S608).
+_STAGE = Statement(f"""
+INSERT INTO notification (order_id, kind, refund_id, recipient, copy, state, message_id, created_at)
+SELECT order_id, kind, refund_id, recipient, 0, 'staged', message_id, {now()}
+FROM unnest(%(order_id)s::bigint[], %(kind)s::text[], %(refund_id)s::bigint[],
+            %(recipient)s::text[], %(message_id)s::text[])
+    AS mail (order_id, kind, refund_id, recipient, message_id)
+ON CONFLICT DO NOTHING
+RETURNING id, order_id
+""")  # noqa: S608
+
+
 def stage(
     session: Session, order_id: int, kind: str, recipient: str, *, refund_id: int | None = None
 ) -> None:
@@ -70,12 +85,8 @@ def row(order_id: int, kind: str, recipient: str, *, refund_id: int | None = Non
 
 
 def _stage(session: Session, rows: Sequence[Json]) -> None:
-    new = (
-        insert(Notification)
-        .on_conflict_do_nothing()
-        .returning(Notification.id, Notification.order_id)
-    )
-    staged = session.execute(new, rows)
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    staged = _STAGE.rows(session, columns)
     job.stage_all(
         session,
         "notifications.send",
@@ -88,13 +99,11 @@ def _stage(session: Session, rows: Sequence[Json]) -> None:
 
 def unsent(session: Session, notification_id: int) -> Notification | None:
     """The mail, if it still has to go out; a failed one has, once its job is tried anew."""
-    return session.scalar(
-        select(Notification).where(Notification.id == notification_id, Notification.state != "sent")
-    )
+    return _UNSENT.first(session, notification_id=notification_id)
 
 
 def mark_sent(session: Session, notification_id: int) -> None:
-    mail = session.get_one(Notification, notification_id)
+    mail = _LOCK.one(session, notification_id=notification_id)
     journal.move(
         session,
         mail,
@@ -102,6 +111,7 @@ def mark_sent(session: Session, notification_id: int) -> None:
         "sent",
         who="worker",
         why="the mail server took it",
+        is_locked=True,
         sent_at=now(),
     )
 

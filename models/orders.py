@@ -9,19 +9,21 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     LargeBinary,
-    ScalarSelect,
     String,
     UniqueConstraint,
     select,
     text,
     update,
 )
-from sqlalchemy.orm import Mapped, Session, mapped_column, relationship, selectinload
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+from sqlalchemy.orm.attributes import set_committed_value
 
 import settings
 from models import ending, journal, notification, stock
 from models.base import Base, BigId
+from models.rows import Rows
 from models.session import now, signal_after_commit
+from models.statement import Statement
 
 STATES: journal.StateTable = {
     "pending": frozenset({"paid", "expired", "cancelled"}),
@@ -129,13 +131,23 @@ class Address(Base):
     phone: Mapped[str | None]
 
 
+_FIND = Rows(Order, "WHERE id = %(order_id)s")
+_LINES = Rows(OrderItem, "WHERE order_id = %(order_id)s ORDER BY id")
+_ADDRESSES = Rows(Address, "WHERE order_id = %(order_id)s ORDER BY id")
+
+
+def find(session: Session, order_id: int) -> Order | None:
+    """The order as it is at this moment."""
+    return _FIND.first(session, order_id=order_id)
+
+
 def load(session: Session, order_id: int) -> Order | None:
     """The order with its lines and addresses."""
-    return session.scalar(
-        select(Order)
-        .where(Order.id == order_id)
-        .options(selectinload(Order.lines), selectinload(Order.addresses))
-    )
+    order = find(session, order_id)
+    if order is not None:
+        set_committed_value(order, "lines", _LINES.all(session, order_id=order_id))
+        set_committed_value(order, "addresses", _ADDRESSES.all(session, order_id=order_id))
+    return order
 
 
 def with_order(session: Session, kind: Any, row_id: int) -> tuple[Any, Order | None]:
@@ -145,23 +157,23 @@ def with_order(session: Session, kind: Any, row_id: int) -> tuple[Any, Order | N
     return (found[0], found[1]) if found else (None, None)
 
 
-def timeline(session: Session, order_id: int) -> Sequence[journal.JournalEntry]:
-    """The journal of the order, oldest first."""
-    return session.scalars(
-        select(journal.JournalEntry)
-        .where(journal.JournalEntry.order_id == order_id)
-        .order_by(journal.JournalEntry.id)
-    ).all()
+_LOCK = Rows(Order, "WHERE id = %(order_id)s FOR NO KEY UPDATE")
+_LOCK_OF_PAYMENT = Rows(
+    Order,
+    "WHERE id = (SELECT order_id FROM payment WHERE id = %(payment_id)s) FOR NO KEY UPDATE",
+)
+# Only the clock is interpolated, never a value (S608).
+_IS_OVERDUE = Statement(f"SELECT expires_at <= {now()} FROM orders WHERE id = %(order_id)s")  # noqa: S608
 
 
-def lock(session: Session, order_id: int | ScalarSelect[int]) -> Order:
+def lock(session: Session, order_id: int) -> Order:
     """The order, locked first of all rows of its house; raises NoResultFound."""
-    return session.scalars(
-        select(Order)
-        .where(Order.id == order_id)
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    ).one()
+    return _LOCK.one(session, order_id=order_id)
+
+
+def lock_of_payment(session: Session, payment_id: int) -> Order:
+    """The order that this payment is of, locked as by `lock`."""
+    return _LOCK_OF_PAYMENT.one(session, payment_id=payment_id)
 
 
 def overdue(session: Session, limit: int, *, besides: Sequence[int] = ()) -> Sequence[int]:
@@ -177,9 +189,8 @@ def overdue(session: Session, limit: int, *, besides: Sequence[int] = ()) -> Seq
 
 def is_overdue(session: Session, order: Order) -> bool:
     """Whether the order's hold has run out, by the clock of the database."""
-    return session.execute(
-        select(Order.expires_at <= now()).where(Order.id == order.id)
-    ).scalar_one()
+    (is_so,) = _IS_OVERDUE.row(session, {"order_id": order.id}) or ()
+    return bool(is_so)
 
 
 def extend(session: Session, order: Order) -> bool:
@@ -279,18 +290,8 @@ def _is_held_again(session: Session, order: Order, *, who: str) -> bool:
 
 def flag_for_review(session: Session, order: Order, *, who: str, why: str) -> None:
     """Ask for a person: something about this order's money does not add up. Said once is enough."""
-    if order.needs_review and _is_said(session, order, why):
+    what = "order.needs_review"
+    if order.needs_review and (last := journal.last(session, order.id, what)) and last.why == why:
         return
     order.needs_review = True
-    journal.write(session, order, "order.needs_review", None, None, who=who, why=why)
-
-
-def _is_said(session: Session, order: Order, why: str) -> bool:
-    entry = journal.JournalEntry
-    last = session.scalar(
-        select(entry.why)
-        .where(entry.order_id == order.id, entry.what == "order.needs_review")
-        .order_by(entry.id.desc())
-        .limit(1)
-    )
-    return last == why
+    journal.write(session, order, what, None, None, who=who, why=why)

@@ -10,7 +10,6 @@ from sqlalchemy import (
     LargeBinary,
     String,
     UniqueConstraint,
-    select,
     text,
 )
 from sqlalchemy.dialects.postgresql import insert
@@ -20,6 +19,7 @@ from models import journal, orders, sealed
 from models.base import Base, BigId, Json
 from models.intents import Failure
 from models.orders import Order
+from models.rows import Rows
 from models.session import now, signal_after_commit
 
 _ANSWERS = frozenset(
@@ -162,31 +162,37 @@ class PaymentAttempt(Base):
     at: Mapped[datetime] = mapped_column(default=now())
 
 
+_FIND = Rows(Payment, "WHERE id = %(payment_id)s")
+_LOCK = Rows(Payment, "WHERE id = %(payment_id)s FOR NO KEY UPDATE")
+_LIVE = Rows(Payment, f"WHERE order_id = %(order_id)s AND {_in(LIVE)}")
+_WAITING = Rows(Payment, "WHERE order_id = %(order_id)s AND state = 'waiting'")
+_OF_ORDER = Rows(Payment, "WHERE order_id = %(order_id)s ORDER BY id")
+_LAST_ATTEMPT = Rows(PaymentAttempt, "WHERE payment_id = %(payment_id)s ORDER BY id DESC LIMIT 1")
+
+
+def find(session: Session, payment_id: int) -> Payment:
+    """The payment as it is at this moment; raises NoResultFound."""
+    return _FIND.one(session, payment_id=payment_id)
+
+
 def live_of(session: Session, order_id: int) -> Payment | None:
     """The one payment of the order that may still take money in the ordinary way."""
-    return session.scalar(
-        select(Payment).where(Payment.order_id == order_id, Payment.state.in_(LIVE))
-    )
+    return _LIVE.first(session, order_id=order_id)
 
 
 def waiting_of(session: Session, order_id: int) -> Payment | None:
     """The payment of the order that begins when its live one has ended."""
-    return session.scalar(
-        select(Payment).where(Payment.order_id == order_id, Payment.state == "waiting")
-    )
+    return _WAITING.first(session, order_id=order_id)
 
 
 def of_order(session: Session, order_id: int) -> Sequence[Payment]:
     """All payments of an order, oldest first."""
-    return session.scalars(
-        select(Payment).where(Payment.order_id == order_id).order_by(Payment.id)
-    ).all()
+    return _OF_ORDER.all(session, order_id=order_id)
 
 
 def lock_with_order(session: Session, payment_id: int) -> tuple[Order, Payment]:
     """The payment and its order, locked in the order that all locks are taken in."""
-    its_order = select(Payment.order_id).where(Payment.id == payment_id).scalar_subquery()
-    return orders.lock(session, its_order), lock(session, payment_id)
+    return orders.lock_of_payment(session, payment_id), lock(session, payment_id)
 
 
 def cancel_unsent(session: Session, payment: Payment, *, why: str) -> None:
@@ -206,12 +212,7 @@ def cancel_unsent(session: Session, payment: Payment, *, why: str) -> None:
 
 def lock(session: Session, payment_id: int) -> Payment:
     """The payment, locked after its order."""
-    return session.scalars(
-        select(Payment)
-        .where(Payment.id == payment_id)
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    ).one()
+    return _LOCK.one(session, payment_id=payment_id)
 
 
 def note_attempt(session: Session, payment: Payment, failure: Failure) -> None:
@@ -230,9 +231,4 @@ def note_attempt(session: Session, payment: Payment, failure: Failure) -> None:
 
 def last_failure(session: Session, payment_id: int) -> PaymentAttempt | None:
     """Why the customer's last try was declined."""
-    return session.scalar(
-        select(PaymentAttempt)
-        .where(PaymentAttempt.payment_id == payment_id)
-        .order_by(PaymentAttempt.id.desc())
-        .limit(1)
-    )
+    return _LAST_ATTEMPT.first(session, payment_id=payment_id)

@@ -6,6 +6,7 @@ would pass it inserts nothing. A failed refund frees its share.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -28,6 +29,7 @@ from models.base import Base, BigId, Json
 from models.orders import Order
 from models.payment import Payment
 from models.session import now
+from models.statement import Statement
 
 _ANSWERS = frozenset({"pending", "succeeded", "failed", "cancelled"})
 STATES: journal.StateTable = {
@@ -114,6 +116,12 @@ class Refund(Base):
     looks: Mapped[int] = mapped_column(default=0)
 
 
+# Only states are interpolated below, and the clock, never a value (S608).
+_SUMS = Statement(f"""
+SELECT coalesce(sum(amount_minor) FILTER (WHERE {_in(COUNTED)}), 0),
+       coalesce(sum(amount_minor) FILTER (WHERE state = 'succeeded'), 0)
+FROM refund WHERE payment_id = %(payment_id)s
+""")  # noqa: S608
 # One statement judges and inserts, under the payment's lock: shares cannot pass what there is.
 _REQUEST = text(f"""
 WITH rest AS (
@@ -222,20 +230,24 @@ def live_of_payment(session: Session, payment_id: int) -> Sequence[Refund]:
     ).all()
 
 
-def counted_minor(session: Session, payment_id: int, states: frozenset[str] = COUNTED) -> int:
-    """The sum of the payment's refunds in these states, in minor units."""
-    return int(
-        session.execute(
-            select(func.coalesce(func.sum(Refund.amount_minor), 0)).where(
-                Refund.payment_id == payment_id, Refund.state.in_(states)
-            )
-        ).scalar_one()
-    )
+class Sums(NamedTuple):
+    """Of a payment's refunds, in minor units."""
+
+    counted: int
+    """What is given back or about to be."""
+    succeeded: int
+    """What is given back."""
+
+
+def sums(session: Session, payment_id: int) -> Sums:
+    """What the payment's refunds come to."""
+    counted, succeeded = _SUMS.row(session, {"payment_id": payment_id}) or ()
+    return Sums(int(counted), int(succeeded))
 
 
 def left_minor(session: Session, paid: Payment) -> int:
     """What of the payment is neither given back nor about to be."""
-    return paid.received_minor - counted_minor(session, paid.id)
+    return paid.received_minor - sums(session, paid.id).counted
 
 
 def last_end(session: Session, payment_id: int) -> datetime | None:

@@ -235,7 +235,8 @@ def count(session: Session, order: Order, paid: Payment) -> None:
     is known what it brought.
     """
     session.flush()
-    paid.refunded_minor = refund.counted_minor(session, paid.id, frozenset({"succeeded"}))
+    sums = refund.sums(session, paid.id)
+    paid.refunded_minor = sums.succeeded
     is_whole = paid.state == "succeeded" and paid.refunded_minor >= paid.received_minor
     if is_whole != (paid.refunded_at is not None):
         paid.refunded_at = refund.last_end(session, paid.id) if is_whole else None
@@ -244,7 +245,7 @@ def count(session: Session, order: Order, paid: Payment) -> None:
         if order.stock_shortage and order.status == "refunded":
             shortage.end(session, order, who=paid.provider, why="all of its money went back")
         signal_after_commit(session, f"order:{order.id}")
-    if paid.state == "succeeded" and refund.counted_minor(session, paid.id) > paid.received_minor:
+    if paid.state == "succeeded" and sums.counted > paid.received_minor:
         why = f"more was given back of payment {paid.id} than it brought"
         orders.flag_for_review(session, order, who=paid.provider, why=why)
 

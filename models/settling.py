@@ -1,5 +1,6 @@
 """Booking what a provider says of a payment, and what follows from it for the order."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -7,7 +8,18 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 import settings
-from models import capturing, journal, looking, orders, payment, refund, refunding, sealed, starting
+from models import (
+    capturing,
+    journal,
+    looking,
+    orders,
+    payment,
+    refund,
+    refunding,
+    rows,
+    sealed,
+    starting,
+)
 from models.intents import PaymentSnapshot
 from models.orders import Order
 from models.payment import FINAL, STATES, Payment
@@ -46,28 +58,37 @@ def book(
     if wrong := _contradiction(row, snapshot):
         orders.flag_for_review(session, order, who=row.provider, why=wrong)
         return
-    row.provider_payment_id = snapshot.provider_payment_id
+    moves = _may_follow(row.state, snapshot.state, witness)
+    said = _said(row, snapshot, ends=row.state in FINAL or (moves and snapshot.state in FINAL))
+    if moves:
+        _advance(session, order, row, snapshot, witness=witness, said=said)
+    else:
+        for name, value in said.items():
+            setattr(row, name, value)
     if snapshot.failure is not None:
         payment.note_attempt(session, row, snapshot.failure)
-    if _may_follow(row.state, snapshot.state, witness):
-        _advance(session, order, row, snapshot, witness)
     if row.state == "authorised":
         row.capture_before = snapshot.capture_before or row.capture_before
         if row.capture == "manual":
             _authorised(session, order, row)
         else:
             capturing.take(session, order, row)
-    if row.state not in FINAL:
-        _keep_ways_to_pay(row, snapshot)
     signal_after_commit(session, f"payment:{row.id}")
 
 
-def _keep_ways_to_pay(row: Payment, snapshot: PaymentSnapshot) -> None:
-    """Seal what the buyer needs to go on, which only answers and looks say."""
+def _said(row: Payment, snapshot: PaymentSnapshot, *, ends: bool) -> dict[str, Any]:
+    """The provider's name for it and, sealed, what the buyer needs to go on until it `ends`.
+
+    Of that, only answers and looks say anything.
+    """
+    said: dict[str, Any] = {"provider_payment_id": snapshot.provider_payment_id}
+    if ends:
+        return said
     if snapshot.client_secret is not None and row.client_secret is None:
-        row.client_secret = sealed.seal(snapshot.client_secret)
+        said["client_secret"] = sealed.seal(snapshot.client_secret)
     if snapshot.redirect_url is not None:
-        row.redirect_url = sealed.seal(snapshot.redirect_url)
+        said["redirect_url"] = sealed.seal(snapshot.redirect_url)
+    return said
 
 
 def could_lower(row: Payment, snapshot: PaymentSnapshot) -> bool:
@@ -97,7 +118,13 @@ def _may_follow(present: str, said: str, witness: Witness) -> bool:
 
 
 def _advance(
-    session: Session, order: Order, row: Payment, snapshot: PaymentSnapshot, witness: Witness
+    session: Session,
+    order: Order,
+    row: Payment,
+    snapshot: PaymentSnapshot,
+    *,
+    witness: Witness,
+    said: Mapping[str, Any],
 ) -> None:
     is_final = snapshot.state in FINAL
     ending: dict[str, Any] = looking.soon()
@@ -105,6 +132,7 @@ def _advance(
         ending = {"ended_at": now(), "client_secret": None, **looking.no_more()}
     if is_final or snapshot.state == "open":  # the page for the try before is gone
         ending["redirect_url"] = None
+    ending |= said
     journal.move(
         session,
         row,
@@ -143,7 +171,7 @@ def _default_deadline(session: Session) -> datetime:
 def _settle(session: Session, order: Order, row: Payment) -> None:
     """Let the payment pay its order; if that is not to be, give the money back, once."""
     if orders.pay(session, order, who=row.provider, why=f"payment {row.id} succeeded"):
-        row.settles = True
+        rows.change(session, row, {}, settles=True)
     else:
         _give_back(session, order, row)
     refunding.count(session, order, row)
@@ -155,7 +183,7 @@ def _give_back(session: Session, order: Order, row: Payment) -> None:
     if order.state != "paid":
         origin, why = "late", "it came after the order had ended, and its goods are gone"
     session.flush()
-    if refund.counted_minor(session, row.id) >= row.received_minor:
+    if refund.sums(session, row.id).counted >= row.received_minor:
         return  # it was given back at the provider, and we were told of that first
     try:
         refund.request(session, row.id, origin=origin, who="system", why=why)

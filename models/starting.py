@@ -7,13 +7,15 @@ what in however many tabs.
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 import settings
-from models import job, journal, orders, payment
+from models import job, journal, orders, payment, rows
 from models.orders import Order
 from models.payment import STATES, Payment
+from models.statement import Statement
+
+_NEXT_ID = Statement("SELECT nextval(pg_get_serial_sequence('payment', 'id'))")
 
 _UNDER_WAY = frozenset({"processing", "authorised"})
 """In which the buyer has paid, as far as they can see."""
@@ -105,11 +107,11 @@ def close(session: Session, live: Payment) -> None:
 
 
 def _make(session: Session, order: Order, way: Way, state: str, who: str) -> Payment:
-    payment_id = session.execute(
-        select(func.nextval(func.pg_get_serial_sequence("payment", "id")))
-    ).scalar_one()
+    (payment_id,) = _NEXT_ID.row(session, {}) or ()
     back = way.return_url
-    row = Payment(
+    row = rows.add(
+        session,
+        Payment,
         id=payment_id,
         order_id=order.id,
         provider=way.provider,
@@ -121,8 +123,6 @@ def _make(session: Session, order: Order, way: Way, state: str, who: str) -> Pay
         capture=settings.current().payment_capture,
         provider_key=f"{settings.current().instance}-pi-{payment_id}",
     )
-    session.add(row)
-    session.flush()
     journal.write(session, row, "payment.created", None, state, who=who, why="started")
     if state == "created":
         _open(session, row)

@@ -14,13 +14,10 @@ from sqlalchemy import (
     Index,
     String,
     UniqueConstraint,
-    bindparam,
     select,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column
-from sqlalchemy.types import BigInteger
 
 from models.base import Base, BigId
 from models.session import now
@@ -139,16 +136,17 @@ def get(session: Session, item_ids: Sequence[int]) -> Sequence[StockItem]:
 # Rows are locked by a statement of their own, in id order, before another judges and changes
 # them: in one statement the change would start from the rows as they were before any wait for a
 # lock, and two such statements can deadlock over a single row (docs/adr/0012).
-_LOCK = text("""
-SELECT id FROM stock_item WHERE id = ANY (:item_ids) ORDER BY id FOR NO KEY UPDATE
-""").bindparams(bindparam("item_ids", type_=ARRAY(BigInteger)))
+_LOCK = Statement("""
+SELECT id FROM stock_item WHERE id = ANY (%(item_ids)s::bigint[]) ORDER BY id FOR NO KEY UPDATE
+""")
 
-_LOCK_HELD = text("""
+_LOCK_HELD = Statement("""
 SELECT id FROM stock_item
 WHERE id IN (
-    SELECT item_id FROM reservation WHERE order_id = ANY (:order_ids) AND state = 'active')
+    SELECT item_id FROM reservation
+    WHERE order_id = ANY (%(order_ids)s::bigint[]) AND state = 'active')
 ORDER BY id FOR NO KEY UPDATE
-""").bindparams(bindparam("order_ids", type_=ARRAY(BigInteger)))
+""")
 
 # Only the clock is interpolated below, never a value (S608).
 _HOLD = Statement(f"""
@@ -179,33 +177,33 @@ SELECT (SELECT count(*) FROM held) = (SELECT count(*) FROM wanted) AS all_held,
        array(SELECT item_id FROM wanted EXCEPT SELECT id FROM fitting) AS short
 """)  # noqa: S608
 
-_END_HOLDS = text(f"""
+_END_HOLDS = Statement(f"""
 WITH ended AS (
-    UPDATE reservation SET state = :state
-    WHERE order_id = ANY (:order_ids) AND state = 'active'
+    UPDATE reservation SET state = %(state)s
+    WHERE order_id = ANY (%(order_ids)s::bigint[]) AND state = 'active'
     RETURNING order_id, item_id, quantity
 ), summed AS (
     SELECT item_id, CAST(sum(quantity) AS bigint) AS quantity FROM ended GROUP BY item_id
 ), changed AS (
     UPDATE stock_item SET
-        stock = stock - :taken * quantity,
+        stock = stock - %(taken)s::bigint * quantity,
         held = held - quantity,
         status = CASE WHEN NOT is_unique OR status = 'archived' THEN status
-                      WHEN :taken = 1 THEN 'sold' ELSE 'available' END
+                      WHEN %(taken)s::bigint = 1 THEN 'sold' ELSE 'available' END
     FROM summed WHERE stock_item.id = item_id
 ), moved AS (
     INSERT INTO stock_movement (item_id, order_id, stock_delta, held_delta, reason, who, at)
-    SELECT item_id, order_id, -(:taken * quantity), -quantity, :state, :who, {now()} FROM ended
+    SELECT item_id, order_id, -(%(taken)s::bigint * quantity), -quantity, %(state)s, %(who)s,
+        {now()}
+    FROM ended
 )
 SELECT count(*) FROM ended
-""").bindparams(  # noqa: S608
-    bindparam("taken", type_=BigInteger), bindparam("order_ids", type_=ARRAY(BigInteger))
-)
+""")  # noqa: S608
 
 
 def lock(session: Session, item_ids: Sequence[int]) -> None:
     """Lock these items in the order that all locks are taken in."""
-    session.execute(_LOCK, {"item_ids": item_ids})
+    _LOCK.rows(session, {"item_ids": list(item_ids)})
 
 
 def hold(session: Session, order_id: int, wanted: Mapping[int, int], *, who: str) -> None:
@@ -253,6 +251,7 @@ def release(session: Session, *order_ids: int, who: str) -> int:
 
 def _end_holds(session: Session, order_ids: Sequence[int], state: str, who: str) -> int:
     ids = list(order_ids)
-    session.execute(_LOCK_HELD, {"order_ids": ids})
+    _LOCK_HELD.rows(session, {"order_ids": ids})
     bind = {"order_ids": ids, "state": state, "taken": int(state == "taken"), "who": who}
-    return session.scalar(_END_HOLDS, bind) or 0
+    (ended,) = _END_HOLDS.row(session, bind) or ()
+    return int(ended)

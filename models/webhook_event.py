@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from psycopg.types.json import Jsonb
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint, select, text
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models import job, journal
 from models.base import Base, BigId, Json
+from models.rows import Rows
 from models.session import now
+from models.statement import Statement
 
 STATES: journal.StateTable = {
     "received": frozenset({"applied", "ignored", "parked"}),
@@ -44,6 +46,18 @@ class WebhookEvent(Base):
     ended_at: Mapped[datetime | None]
 
 
+# Only the clock is interpolated, never a value (S608).
+_STORE = Statement(f"""
+INSERT INTO webhook_event (provider, event_id, type, body, state, reason, occurred_at, received_at)
+VALUES (%(provider)s, %(event_id)s, %(type)s, %(body)s, %(state)s, %(reason)s, %(occurred_at)s,
+        {now()})
+ON CONFLICT DO NOTHING
+RETURNING id
+""")  # noqa: S608
+_FIND = Rows(WebhookEvent, "WHERE id = %(event_row_id)s")
+_LOCK = Rows(WebhookEvent, "WHERE id = %(event_row_id)s FOR NO KEY UPDATE")
+
+
 def store(
     session: Session,
     *,
@@ -55,23 +69,22 @@ def store(
     ignored_because: str | None = None,
 ) -> bool:
     """Keep a verified event and stage its application; False if it is known already."""
-    row_id = session.scalar(
-        insert(WebhookEvent)
-        .values(
-            provider=provider,
-            event_id=event_id,
-            type=type_,
-            body=body,
-            occurred_at=occurred_at,
-            state="ignored" if ignored_because else "received",
-            reason=ignored_because,
-        )
-        .on_conflict_do_nothing()
-        .returning(WebhookEvent.id)
+    stored = _STORE.row(
+        session,
+        {
+            "provider": provider,
+            "event_id": event_id,
+            "type": type_,
+            "body": Jsonb(body),
+            "occurred_at": occurred_at,
+            "state": "ignored" if ignored_because else "received",
+            "reason": ignored_because,
+        },
     )
-    if row_id is not None and not ignored_because:
-        job.stage(session, "webhooks.apply", key=f"hook:{provider}:{event_id}", event_row_id=row_id)
-    return row_id is not None
+    if stored is not None and not ignored_because:
+        key = f"hook:{provider}:{event_id}"
+        job.stage(session, "webhooks.apply", key=key, event_row_id=stored[0])
+    return stored is not None
 
 
 def find(
@@ -88,7 +101,7 @@ def find(
 
 def unapplied(session: Session, event_row_id: int) -> WebhookEvent | None:
     """The event, if nothing has been made of it yet."""
-    event = session.get_one(WebhookEvent, event_row_id)
+    event = _FIND.one(session, event_row_id=event_row_id)
     return event if event.state in ("received", "parked") else None
 
 
@@ -96,9 +109,7 @@ def end(
     session: Session, event_row_id: int, state: str, *, reason: str, order_id: int | None = None
 ) -> None:
     """Say what became of it: `applied`, `ignored`, or `parked` until its payment is found."""
-    event = session.get_one(
-        WebhookEvent, event_row_id, with_for_update={"key_share": True}, populate_existing=True
-    )
+    event = _LOCK.one(session, event_row_id=event_row_id)
     journal.move(
         session,
         event,

@@ -16,7 +16,7 @@ from models import (
 from models.kinds import Retry
 from models.orders import Order
 from models.payment import Payment
-from models.session import transaction
+from models.session import at_once, transaction
 from providers import registry
 from providers.base import ProviderEvent
 from tasks.base import Work, job
@@ -29,7 +29,7 @@ class NoPaymentYetError(Exception):
 @job("webhooks.apply", retry=Retry(attempts=50))
 def apply(work: Work, event_row_id: int) -> None:
     """Book what the event says; if it could lower what is known, have the provider asked."""
-    with transaction() as session:
+    with at_once() as session:
         stored = webhook_event.unapplied(session, event_row_id)
         if stored is None:
             event = payment_id = None

@@ -14,6 +14,7 @@ from models import (
     dispute,
     for_sale,
     fulfilment,
+    journal,
     looking,
     money,
     order_desk,
@@ -151,7 +152,7 @@ def shown(
     return rendering.order(
         order,
         payments,
-        orders.timeline(session, order.id),
+        journal.timeline(session, order.id),
         refunds=refunds.shown(session, refunded, for_staff=caller.is_staff),
         disputes=dispute.of_order(session, order.id) if caller.is_staff else (),
         shipment=fulfilment.shipment_of(session, order.id) if payments else None,

@@ -10,7 +10,7 @@ import settings
 from models import asking, capturing, looking, money, orders, payment, starting
 from models.orders import Order
 from models.payment import Payment
-from models.session import transaction
+from models.session import at_once, transaction
 from providers import registry
 from web import callers, charging, offering, rendering, waiting
 from web.api import Blueprint
@@ -66,11 +66,11 @@ def start(body: dict[str, Any], order_id: int) -> Answer:
     `Prefer: wait=N` or `respond-async` says how long to wait.
     """
     caller = callers.present()
-    with transaction() as session:  # before the key, which would tell others that it was used
-        _check_owner(session, order_id, caller)
+    # The key comes later: it would tell others that it was used.
+    order, country = _owned(order_id, caller)
     claim = once(f"order:{order_id}:{caller.name}")
     with transaction() as session:
-        payment_id, replayed = _start(session, order_id, body, caller, claim)
+        payment_id, replayed = _start(session, order, country, body, caller=caller, claim=claim)
     preference, seconds = preferred(settings.current().start_payment_wait_seconds)
     pause = waiting.room.wait(f"payment:{payment_id}", seconds, lambda: _is_answered(payment_id))
     shown, status, headers = _answer(payment_id, pause)
@@ -156,24 +156,35 @@ def capture(_body: dict[str, Any], payment_id: int) -> Answer:
     return shown, 202, {"Location": url_for("payments.show", payment_id=payment_id)}
 
 
-def _check_owner(session: Session, order_id: int, caller: Caller) -> None:
-    if not caller.owns(session.get(Order, order_id)):
-        raise Problem(404, "not_found")
+def _owned(order_id: int, caller: Caller) -> tuple[Order, str]:
+    """The caller's own order as it is at this moment, and its country, which does not change."""
+    with at_once() as session:
+        order = orders.find(session, order_id)
+        if not caller.owns(order) or order is None:
+            raise Problem(404, "not_found")
+        return order, asking.country_of(session, order_id)
 
 
 def _start(
-    session: Session, order_id: int, body: Mapping[str, Any], caller: Caller, claim: Once
+    session: Session,
+    order: Order,
+    country: str,
+    body: Mapping[str, Any],
+    *,
+    caller: Caller,
+    claim: Once,
 ) -> tuple[int, bool]:
+    """The payment's id, and whether the key has started it before."""
     earlier = claim.earlier(session)
     if earlier is not None and earlier.payment_id is not None:
         return earlier.payment_id, True
-    order, chosen = session.get_one(Order, order_id), (body["provider"], body["payment_method"])
-    way = offering.way(order, asking.country_of(session, order_id), *chosen)
+    chosen = (body["provider"], body["payment_method"])
+    way = offering.way(order, country, *chosen)
     _check_amount(order, way.provider)
     is_chosen = any(chosen)
     with refusals():
-        started = starting.start(session, order_id, way, who=caller.name, is_chosen=is_chosen)
-    claim.remember(session, status=200, payment_id=started.id, order_id=order_id)
+        started = starting.start(session, order.id, way, who=caller.name, is_chosen=is_chosen)
+    claim.remember(session, status=200, payment_id=started.id, order_id=order.id)
     return started.id, False
 
 
@@ -184,13 +195,13 @@ def _check_amount(order: Order, provider: str) -> None:
 
 
 def _is_answered(payment_id: int) -> bool:
-    with transaction() as session:
-        return not session.get_one(Payment, payment_id).lacks_answer
+    with at_once() as session:
+        return not payment.find(session, payment_id).lacks_answer
 
 
 def _answer(payment_id: int, pause: int) -> Answer:
-    with transaction() as session:
-        row = session.get_one(Payment, payment_id)
+    with at_once() as session:
+        row = payment.find(session, payment_id)
         shown = _shown(session, row, for_owner=True)
     if not row.lacks_answer:
         return shown, 200, {}

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gunicorn.app.wsgiapp import run  # type: ignore[import-untyped]
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from models import closing, expiring, for_sale, stock
@@ -75,10 +75,9 @@ def close_without_asking() -> None:
     closing._close = close  # type: ignore[assignment]
 
 
-def _without(statement: TextClause, guard: str) -> TextClause:
-    assert guard in statement.text, guard
-    rest = text(statement.text.replace(guard, ""))
-    return rest.bindparams(*(statement._bindparams[name] for name in rest._bindparams))
+def _without(statement: Statement, guard: str) -> Statement:
+    assert guard in statement.sql, guard
+    return Statement(statement.sql.replace(guard, ""))
 
 
 def _sweep() -> None:

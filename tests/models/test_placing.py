@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from models import orders
+from models import journal, orders
 from models.placing import place
 from models.storing import NewLine, NewOrder
 from tests import shop
@@ -49,7 +49,7 @@ def test_what_placing_hands_back_is_what_it_has_stored() -> None:
 
     with shop.database() as session:
         stored = orders.load(session, placed.id)
-        told = orders.timeline(session, placed.id)
+        told = journal.timeline(session, placed.id)
 
         assert stored is not None
         assert agree(placed, stored)
