@@ -123,7 +123,8 @@ def book(
     (`is_fresh` false) may be old: if it tells of a failure, or denies one, a look is staged.
     """
     order, paid = payment.lock_with_order(session, payment_id)
-    row = _known(session, paid, snapshot, key) or _adopt(session, paid, snapshot)
+    known = _known(session, paid, snapshot, key)
+    row = known or _adopt(session, paid, snapshot)
     if wrong := _contradiction(row, snapshot):
         orders.flag_for_review(session, order, who=row.provider, why=f"refund {row.id}: {wrong}")
         return row
@@ -131,9 +132,10 @@ def book(
     if paid.state != "succeeded":  # it must have been: nothing is given back of anything else
         looking.stage(session, paid, "payment")
     if snapshot.state in STATES[row.state]:
-        if is_fresh or _UNPAID.isdisjoint((row.state, snapshot.state)):
+        is_certain = is_fresh or _UNPAID.isdisjoint((row.state, snapshot.state))
+        if is_certain or known is None:  # of its money, nothing had been counted
             _advance(session, order, paid, row, snapshot)
-        else:
+        if not is_certain:
             looking.stage(session, paid, "refunds")
     _tell(session, row)
     return row

@@ -243,6 +243,17 @@ def test_a_refund_made_in_the_dashboard_is_imported_once(payment_id: int) -> Non
         ask(payment_id, TOTAL)
 
 
+def test_a_failed_refund_of_the_dashboard_never_counts_beside_ours(payment_id: int) -> None:
+    ask(payment_id)
+    failed = replace(outside(payment_id, 300), state="failed", failure="lost_or_stolen_card")
+    with shop.database() as session:
+        refunding.book(session, payment_id, failed, is_fresh=False)
+        assert not broken(session)
+    assert states() == ["requested", "failed"]
+    looks = "SELECT dedupe_key FROM job WHERE kind = 'refunds.refresh'"
+    assert shop.sql(looks) == [(f"look:refunds:{payment_id}:0",)]  # the event may be old
+
+
 def outside(payment_id: int, amount_minor: int) -> RefundSnapshot:
     """A refund that was made in the provider's dashboard."""
     return RefundSnapshot(

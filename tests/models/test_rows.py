@@ -28,7 +28,7 @@ def order_id(app: Flask, client: FlaskClient) -> Iterator[int]:
     with app.app_context():
         shop.make_item()
     order = shop.place(client)
-    assert shop.start(client, order).status_code == 202  # noqa: PLR2004
+    assert shop.start(client, order).status_code == 202
     with app.app_context():
         yield order["id"]
 
