@@ -27,14 +27,7 @@ def request(session: Session, payment_id: int, *, who: str) -> Payment:
     order, row = payment.lock_with_order(session, payment_id)
     if row.state != "authorised" or order.state != "pending" or order.closing is not None:
         raise NotCapturableError(row.state)
-    _, is_new = job_desk.ask(
-        session,
-        "payments.capture",
-        key=f"capture:{payment_id}",
-        order_id=order.id,
-        payment_id=payment_id,
-    )
-    if is_new:
+    if _ask(session, "capture", order, row):
         why = "staff want the money"
         journal.write(session, row, "payment.capture_requested", None, None, who=who, why=why)
     return row
@@ -49,18 +42,25 @@ def is_wanted(session: Session, order: Order) -> bool:
 def take(session: Session, order: Order, row: Payment) -> None:
     """Have the money taken that the buyer has agreed to, if its order still wants it."""
     if is_wanted(session, order):
-        job_desk.ask(
-            session,
-            "payments.capture",
-            key=f"capture:{row.id}",
-            order_id=order.id,
-            payment_id=row.id,
-        )
+        _ask(session, "capture", order, row)
+
+
+def reserve(session: Session, order: Order, row: Payment) -> None:
+    """Have the money reserved that the buyer has agreed to, if its order still wants it."""
+    if is_wanted(session, order):
+        _ask(session, "reserve", order, row)
+
+
+def _ask(session: Session, verb: str, order: Order, row: Payment) -> bool:
+    """Have a worker do it; whether that is new."""
+    key, ids = f"{verb}:{row.id}", {"order_id": order.id, "payment_id": row.id}
+    _, is_new = job_desk.ask(session, f"payments.{verb}", key=key, **ids)
+    return is_new
 
 
 def is_under_way(session: Session, payment_id: int) -> bool:
-    """Whether a worker may be taking the money at this moment."""
-    held = (Job.kind == "payments.capture", Job.state == "leased")
+    """Whether a worker may be taking or reserving the money at this moment."""
+    held = (Job.kind.in_(("payments.capture", "payments.reserve")), Job.state == "leased")
     is_this = Job.payload["payment_id"].as_integer() == payment_id
     return bool(session.scalar(select(exists().where(*held, is_this))))
 

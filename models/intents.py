@@ -71,6 +71,8 @@ class PaymentSnapshot:
     failure: Failure | None = None
     capture_before: datetime | None = None
     """Until when authorised money can be captured, if the provider says so."""
+    is_agreed_only: bool = False
+    """Whether the buyer has agreed and the shop must still have the money reserved."""
     raw: Mapping[str, Any] = field(default_factory=dict)
     """The provider's own words, less secrets and personal data."""
 

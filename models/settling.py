@@ -68,9 +68,12 @@ def book(
     if snapshot.failure is not None:
         payment.note_attempt(session, row, snapshot.failure)
     if row.state == "authorised":
-        row.capture_before = snapshot.capture_before or row.capture_before
+        if not snapshot.is_agreed_only or row.capture_before is None:
+            row.capture_before = snapshot.capture_before or row.capture_before
         if row.capture == "manual":
             _authorised(session, order, row)
+            if snapshot.is_agreed_only:
+                capturing.reserve(session, order, row)
         else:
             capturing.take(session, order, row)
     signal_after_commit(session, f"payment:{row.id}")

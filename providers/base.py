@@ -170,6 +170,9 @@ class PaymentProvider(Protocol):
     def find(self, request: PaymentRequest) -> PaymentSnapshot | None:
         """Look for the payment by our mark; None if the provider does not find one (yet)."""
 
+    def reserve(self, request: PaymentRequest) -> PaymentSnapshot:
+        """Reserve the whole amount that the buyer has agreed to; repeating it reserves it once."""
+
     def capture(self, request: PaymentRequest) -> PaymentSnapshot:
         """Take the whole authorised amount; repeating it takes it once."""
 

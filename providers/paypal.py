@@ -1,8 +1,9 @@
 """PayPal, by Orders v2 and Payments v2 over HTTP: our own keys, no retries of its own.
 
 The payment's id is that of its order. An order takes no money by itself: the buyer approves it,
-and then we capture it, once. So what was never captured may be forgotten, and a second order that
-a lost answer left behind is harmless: nobody has its link, and its invoice is paid once at most.
+and then we capture it, once, or have it reserved first. So what was never captured may be
+forgotten, and a second order that a lost answer left behind is harmless: nobody has its link, and
+its invoice is paid once at most.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +17,6 @@ import orjson
 
 from models.intents import (
     DisputeSnapshot,
-    Failure,
     ListedPayment,
     PaymentRequest,
     PaymentSnapshot,
@@ -27,7 +27,6 @@ from providers import paypal_money, paypal_objects
 from providers.base import (
     MalformedEvent,
     Method,
-    OutcomeUnknown,
     Pace,
     Page,
     ProviderEvent,
@@ -37,9 +36,11 @@ from providers.deadline import Deadline
 from providers.metrics import measured
 from providers.paypal_events import EventReader
 from providers.paypal_http import Client, Refused
-from providers.paypal_lookups import ORDERS, Lookups
+from providers.paypal_lookups import Lookups
 from providers.paypal_marks import Mark
+from providers.paypal_objects import ORDERS
 from providers.paypal_signature import Verifier
+from providers.paypal_taking import Taking
 from settings import Settings
 
 _LIVE_API = "api-m.paypal.com"
@@ -47,7 +48,6 @@ _LONGEST_NAME = 127
 # PayPal knows a request for 6 hours (the documents, at `PayPal-Request-Id`); clocks differ.
 _KEY_PROTECTS = timedelta(hours=5)
 _SLACK = timedelta(minutes=5)
-_DECLINED = ("INSTRUMENT_DECLINED", "PAYER_CANNOT_PAY", "REDIRECT_PAYER_FOR_ALTERNATE_FUNDING")
 _NOT_CAPTURED = ("open", "authorised")
 _MARKETS = dict.fromkeys(paypal_money.DECIMALS)
 
@@ -68,6 +68,7 @@ class PayPal:
         client_id, secret = settings.paypal_client_id, settings.paypal_client_secret
         self._api = Client(base, client_id, secret, seconds)
         self._lookups = Lookups(self._get, self._app)
+        self._taking = Taking(self._api, self._snapshot)
 
     @property
     def pace(self) -> Pace:
@@ -99,7 +100,7 @@ class PayPal:
     def _order_for(self, request: PaymentRequest) -> dict[str, Any]:
         back = request.return_url or self._settings.public_url
         return {
-            "intent": "CAPTURE",
+            "intent": "AUTHORIZE" if request.is_captured_by_hand else "CAPTURE",
             "purchase_units": [
                 {
                     "amount": paypal_money.to_paypal(request.amount_minor, request.currency),
@@ -134,12 +135,17 @@ class PayPal:
         """PayPal cannot cancel an order: one that nobody captures takes no money.
 
         Nobody does: only an order that still wants its payment has it captured, and none that is
-        closing does.
+        closing does. What is reserved is let go.
         """
         seen = self.fetch(request)
+        if seen.state == "authorised" and not seen.is_agreed_only:
+            path = _path(request)
+            seen = self._call("void", lambda: self._taking.released(path))
         if seen.state not in _NOT_CAPTURED:
             return seen
-        return replace(seen, state="cancelled", redirect_url=None, capture_before=None)
+        return replace(
+            seen, state="cancelled", redirect_url=None, capture_before=None, is_agreed_only=False
+        )
 
     def find(self, request: PaymentRequest) -> PaymentSnapshot | None:
         """What no buyer has approved is not found, and nothing can be missed by it."""
@@ -151,26 +157,13 @@ class PayPal:
                     return self.fetch(replace(request, provider_payment_id=order["id"]))
         return None
 
+    def reserve(self, request: PaymentRequest) -> PaymentSnapshot:
+        path = _path(request)
+        return self._call("reserve", lambda: self._taking.reserved(path))
+
     def capture(self, request: PaymentRequest) -> PaymentSnapshot:
         path = _path(request)
-        return self._call("capture", lambda: self._captured(path))
-
-    def _captured(self, path: str) -> PaymentSnapshot:
-        order = self._api.call("GET", path)
-        seen = self._snapshot(order)
-        if seen.state != "authorised":
-            return seen
-        # After a decline the buyer approves anew: that deserves an answer of its own.
-        approval = f"{order['id']}-{order.get('update_time', '')}"
-        try:
-            return self._snapshot(self._api.call("POST", f"{path}/capture", {}, key=approval))
-        except (Refused, OutcomeUnknown) as error:
-            seen = self._snapshot(self._api.call("GET", path))
-            if isinstance(error, Refused) and error.issue in _DECLINED:
-                return replace(seen, state="open", failure=_failure(error), capture_before=None)
-            if seen.state == "authorised":
-                raise
-            return seen
+        return self._call("capture", lambda: self._taking.captured(path))
 
     def refund(self, request: RefundRequest) -> RefundSnapshot:
         return self._call("refund", lambda: self._refunded(request))
@@ -276,12 +269,4 @@ def _forgotten(request: PaymentRequest, *, is_live: bool) -> PaymentSnapshot:
         received_minor=0,
         currency=request.currency,
         is_live=is_live,
-    )
-
-
-def _failure(error: Refused) -> Failure:
-    return Failure(
-        code=error.issue.lower(),
-        message="PayPal could not take the money: choose another way to pay there.",
-        charge_id=error.debug_id or None,
     )

@@ -33,6 +33,10 @@ def _order(order: Words, reader: "EventReader") -> _Told:
     return {"payment": paypal_objects.order(order, is_live=reader.is_live)}
 
 
+def _authorisation(reserved: Words, reader: "EventReader") -> _Told:
+    return {"payment": paypal_objects.authorisation(reserved, is_live=reader.is_live)}
+
+
 def _capture(capture: Words, reader: "EventReader") -> _Told:
     payment = paypal_objects.capture(capture, is_live=reader.is_live)
     told: _Told = {"payment": payment}
@@ -59,6 +63,8 @@ _TELLS: Mapping[str, Callable[[Words, "EventReader"], _Told]] = {
     "CHECKOUT.ORDER.APPROVED": _order,
     "CHECKOUT.ORDER.COMPLETED": _order,
     "CHECKOUT.PAYMENT-APPROVAL.REVERSED": lambda _, __: {"looks": frozenset({"payment"})},
+    "PAYMENT.AUTHORIZATION.CREATED": _authorisation,
+    "PAYMENT.AUTHORIZATION.VOIDED": _authorisation,
     "PAYMENT.CAPTURE.COMPLETED": _capture,
     "PAYMENT.CAPTURE.PENDING": _capture,
     "PAYMENT.CAPTURE.DENIED": _capture,

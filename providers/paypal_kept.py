@@ -13,6 +13,12 @@ _CAPTURE = fields(
     status_details=fields("reason"),
     supplementary_data=_RELATED,
 )
+_AUTHORISATION = fields(
+    "id status custom_id invoice_id expiration_time create_time update_time",
+    amount=_MONEY,
+    status_details=fields("reason"),
+    supplementary_data=_RELATED,
+)
 _REFUND = fields(
     "id status custom_id invoice_id create_time update_time",
     amount=_MONEY,
@@ -24,7 +30,7 @@ _ORDER = fields(
     purchase_units=fields(
         "reference_id custom_id invoice_id",
         amount=_MONEY,
-        payments=fields("", captures=_CAPTURE, refunds=_REFUND),
+        payments=fields("", authorizations=_AUTHORISATION, captures=_CAPTURE, refunds=_REFUND),
     ),
 )
 _DISPUTE = fields(
@@ -36,6 +42,7 @@ _DISPUTE = fields(
 )
 _RESOURCES: Mapping[str, Rule] = {
     "checkout-order": _ORDER,
+    "authorization": _AUTHORISATION,
     "capture": _CAPTURE,
     "refund": _REFUND,
     "dispute": _DISPUTE,

@@ -11,7 +11,6 @@ from providers import paypal_objects
 from providers.base import Page
 from providers.paypal_objects import Words
 
-ORDERS = "/v2/checkout/orders"
 _CAPTURES = "/v2/payments/captures"
 _DISPUTES = "/v1/customer/disputes"
 _EVENTS = "/v1/notifications/webhooks-events"

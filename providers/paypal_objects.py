@@ -18,6 +18,7 @@ from providers import paypal_marks
 from providers.paypal_kept import kept
 from providers.paypal_money import from_paypal
 
+ORDERS = "/v2/checkout/orders"
 Words = Mapping[str, Any]
 """An object as PayPal wrote it."""
 
@@ -59,11 +60,19 @@ _REFUNDABLE_STAGE = "INQUIRY"  # later, PayPal refuses refunds: it may give the 
 _APPROVE = ("payer-action", "approve")
 
 
+_AUTHORISATION_STATES: Mapping[str, PaymentState] = {
+    "CREATED": "authorised",
+    "VOIDED": "cancelled",
+    "DENIED": "failed",
+}
+
+
 def order(order: Words, *, is_live: bool) -> PaymentSnapshot:
     """An order. It may be completed without money: what counts is its capture."""
     captures = captures_of(order)
     amount = _unit(order)["amount"]
     state = _state(order, captures)
+    is_agreed_only = order["status"] == "APPROVED" and is_to_be_reserved(order)
     failed = captures[-1] if state == "failed" else None
     return PaymentSnapshot(
         provider_payment_id=order["id"],
@@ -75,12 +84,15 @@ def order(order: Words, *, is_live: bool) -> PaymentSnapshot:
         redirect_url=_approval(order) if state == "open" else None,
         failure=declined(failed) if failed else None,
         capture_before=_captured_before(order) if state == "authorised" else None,
+        is_agreed_only=is_agreed_only,
         raw=kept(order, "checkout-order"),
     )
 
 
 def _state(order: Words, captures: list[Words]) -> PaymentState:
     if not captures:
+        for reserved in authorisations_of(order):
+            return _AUTHORISATION_STATES.get(reserved["status"], _UNHEARD_OF_PAYMENT)
         return _ORDER_STATES.get(order["status"], _UNHEARD_OF_PAYMENT)
     states = [_CAPTURE_STATES.get(each["status"], _UNHEARD_OF_PAYMENT) for each in captures]
     return "succeeded" if "succeeded" in states else states[-1]
@@ -98,6 +110,21 @@ def capture(capture: Words, *, is_live: bool) -> PaymentSnapshot:
         is_live=is_live,
         failure=declined(capture) if state == "failed" else None,
         raw=kept(capture, "capture"),
+    )
+
+
+def authorisation(reserved: Words, *, is_live: bool) -> PaymentSnapshot:
+    """The payment that an authorisation tells of: money that is reserved, or no more."""
+    state = _AUTHORISATION_STATES.get(reserved["status"], _UNHEARD_OF_PAYMENT)
+    return PaymentSnapshot(
+        provider_payment_id=order_of(reserved),
+        state=state,
+        amount_minor=from_paypal(reserved["amount"]),
+        received_minor=0,
+        currency=reserved["amount"]["currency_code"],
+        is_live=is_live,
+        capture_before=_lapses_at(reserved) if state == "authorised" else None,
+        raw=kept(reserved, "authorization"),
     )
 
 
@@ -164,6 +191,21 @@ def declined(capture: Words) -> Failure:
     )
 
 
+def path_of(order: Words) -> str:
+    """Where the order is called."""
+    return f"{ORDERS}/{order['id']}"
+
+
+def is_to_be_reserved(order: Words) -> bool:
+    """Whether its money is reserved before it is taken."""
+    return bool(order["intent"] == "AUTHORIZE")
+
+
+def authorisations_of(order: Words) -> list[Words]:
+    """What was reserved of an order: once, as we have it done."""
+    return list((_unit(order).get("payments") or {}).get("authorizations") or ())
+
+
 def captures_of(order: Words) -> list[Words]:
     """What was captured of an order, or tried to be."""
     return list((_unit(order).get("payments") or {}).get("captures") or ())
@@ -174,9 +216,9 @@ def refunds_of(order: Words) -> list[Words]:
     return list((_unit(order).get("payments") or {}).get("refunds") or ())
 
 
-def order_of(capture: Words) -> str:
-    """The order that a capture is of."""
-    return str(capture["supplementary_data"]["related_ids"]["order_id"])
+def order_of(money: Words) -> str:
+    """The order that a capture or an authorisation is of."""
+    return str(money["supplementary_data"]["related_ids"]["order_id"])
 
 
 def capture_of(refund: Words) -> str:
@@ -210,5 +252,12 @@ def _approval(order: Words) -> str | None:
 
 
 def _captured_before(order: Words) -> datetime | None:
+    for reserved in authorisations_of(order):
+        return _lapses_at(reserved)
     since = order.get("update_time") or order.get("create_time")
     return moment(since) + APPROVAL_LASTS if since else None
+
+
+def _lapses_at(reserved: Words) -> datetime | None:
+    until = reserved.get("expiration_time")
+    return moment(until) if until else None

@@ -1,7 +1,6 @@
 """Stripe, by its official SDK: one pinned API version, our own keys, no retries of its own."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -26,11 +25,11 @@ from providers.base import (
     Pace,
     Page,
     ProviderEvent,
-    RateLimited,
     Rejected,
 )
 from providers.deadline import Deadline
 from providers.metrics import measured
+from providers.stripe_errors import translated
 from providers.stripe_events import EventReader
 from providers.stripe_methods import METHODS, asked_of, is_granted
 from providers.stripe_money import to_stripe
@@ -132,6 +131,10 @@ class Stripe:
         intents = self._api.payment_intents
         found = self._call("search", lambda: intents.search(params))["data"]
         return stripe_objects.payment(found[0]) if found else None
+
+    def reserve(self, request: PaymentRequest) -> PaymentSnapshot:
+        """Stripe has it reserved when the buyer pays."""
+        return self.fetch(request)
 
     def capture(self, request: PaymentRequest) -> PaymentSnapshot:
         payment_id, intents = _id(request), self._api.payment_intents
@@ -235,7 +238,7 @@ class Stripe:
 
     def _call(self, name: str, function: Callable[[], Any]) -> dict[str, Any]:
         """What Stripe answers."""
-        with measured("stripe", name), _translated():
+        with measured("stripe", name), translated():
             answer: dict[str, Any] = self._deadline.call(function).to_dict()
         return answer
 
@@ -279,22 +282,3 @@ def _id(request: PaymentRequest) -> str:
     if request.provider_payment_id is None:
         raise Rejected("the provider has not named this payment yet")
     return request.provider_payment_id
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Raise what a call means instead of how the SDK says it."""
-    try:
-        yield
-    except stripe.RateLimitError as error:  # also a `lock_timeout`: nothing was done
-        raise RateLimited(str(error), _retry_after(error)) from error
-    except (stripe.APIError, stripe.APIConnectionError) as error:  # 409, 5xx, time-outs, resets
-        raise OutcomeUnknown(str(error)) from error
-    except stripe.StripeError as error:
-        raise Rejected(f"{error.code or type(error).__name__}: {error}") from error
-
-
-def _retry_after(error: stripe.StripeError) -> float | None:
-    """The seconds that Stripe asks us to wait, if it does; the SDK no longer minds them."""
-    seconds = (error.headers or {}).get("Retry-After", "")
-    return float(seconds) if seconds.isdecimal() else None

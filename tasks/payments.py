@@ -1,5 +1,6 @@
 """Payments at their provider: open, look, close."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from sqlalchemy.orm import Session
@@ -10,7 +11,7 @@ from models.kinds import Retry
 from models.payment import FINAL, UNANSWERED
 from models.session import transaction
 from providers import registry
-from providers.base import OutcomeUnknown, Rejected
+from providers.base import OutcomeUnknown, PaymentProvider, Rejected
 from tasks import peers
 from tasks.base import Work, job
 
@@ -79,15 +80,29 @@ def _look(work: Work, request: PaymentRequest) -> PaymentSnapshot | None:
     return work.outside(peer, provider.fetch, request)
 
 
+@job("payments.reserve", retry=Retry(attempts=100, permanent=(Rejected,)), exhausted=_not_captured)
+def reserve(work: Work, payment_id: int) -> None:
+    """Have the money reserved that the buyer has agreed to. Twice, it is reserved once."""
+    _take(work, payment_id, lambda provider: provider.reserve)
+
+
 @job("payments.capture", retry=Retry(attempts=100, permanent=(Rejected,)), exhausted=_not_captured)
 def capture(work: Work, payment_id: int) -> None:
     """Take the money that is reserved, whole. Running it twice takes nothing more."""
+    _take(work, payment_id, lambda provider: provider.capture)
+
+
+def _take(
+    work: Work,
+    payment_id: int,
+    choose: Callable[[PaymentProvider], Callable[[PaymentRequest], PaymentSnapshot]],
+) -> None:
     with transaction() as session:
         request = asking.to_capture(session, payment_id)
     if request is None:
         return work.skip("there is nothing to capture")
     peer, provider = peers.provider(request.provider), registry.get(request.provider)
-    snapshot = work.outside(peer, provider.capture, request)
+    snapshot = work.outside(peer, choose(provider), request)
     with work.finish() as session:
         settling.record(session, payment_id, snapshot, witness="look")
     return None

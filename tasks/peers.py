@@ -22,7 +22,7 @@ T = TypeVar("T")
 PROVIDER_NOUNS = frozenset({"payments", "refunds", "disputes", "reconcile", "audit"})
 """What kinds of jobs are named after that speak to payment providers."""
 
-_AT_FULL_RATE = frozenset({"create", "capture", "refund"})
+_AT_FULL_RATE = frozenset({"create", "reserve", "capture", "refund"})
 _PATIENCE_SECONDS = 0.2
 _PATIENCE_OF_LISTS_SECONDS = 2.0  # whoever reads a list starts over if it is cut short
 _LONGEST_PAUSE_SECONDS = 60.0

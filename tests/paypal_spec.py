@@ -31,6 +31,7 @@ GAPS: Mapping[str, str] = {
 """What is not judged, by how its path begins, and why."""
 RESOURCES = {
     "checkout-order": ("paypal.orders.v2", "order"),
+    "authorization": ("paypal.payments.v2", "authorization-2"),
     "capture": ("paypal.payments.v2", "capture-2"),
     "refund": ("paypal.payments.v2", "refund"),
 }

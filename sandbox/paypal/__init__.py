@@ -7,10 +7,11 @@ unique invoice ids and webhooks signed by a certificate of its own. `/` is a pag
 steer it with JSON, as `sandbox.provider.control` has it for every provider, and:
 
     POST   orders/<id>/           approve {funding} | cancel
+    POST   authorizations/<id>/   capture | void
     POST   captures/<id>/         refund {amount} | complete | deny | reverse | dispute {stage}
     POST   refunds/<id>/          complete | fail
     POST   disputes/<id>/         win | lose | cancel
-    GET    ledger                 {orders, captures, refunds, disputes}, oldest first
+    GET    ledger                 {orders, authorizations, captures, refunds, disputes}
 
 docs/sandbox-paypal.md tells what each of them means.
 """

@@ -6,6 +6,10 @@ from sandbox.paypal.errors import invalid, unprocessable
 from sandbox.paypal.events import emit
 from sandbox.provider.refusal import Document
 
+PROTECTION = {
+    "status": "ELIGIBLE",
+    "dispute_categories": ["ITEM_NOT_RECEIVED", "UNAUTHORIZED_TRANSACTION"],
+}
 PAYEE = {"email_address": "merchant@example.com", "merchant_id": "SANDBXSH2PQR3"}
 REFUND = {"amount", "custom_id", "invoice_id", "note_to_payer"}
 REFUNDABLE_SECONDS = 180 * 86400
@@ -19,8 +23,8 @@ EVENTS = {
 }
 
 
-def take(call: Call, order: Document) -> Document:
-    """Take the whole amount of an order, or begin to."""
+def take(call: Call, order: Document, authorization: Document | None = None) -> Document:
+    """Take the whole amount of an order, or begin to; it may have been reserved before."""
     return call.store.add(
         "capture",
         {
@@ -28,6 +32,7 @@ def take(call: Call, order: Document) -> Document:
             "created": call.now,
             "updated": call.now,
             "order": order["id"],
+            "authorization": authorization and authorization["id"],
             "funding": order["funding"],
             "status": STATUSES.get(order["funding"], "COMPLETED"),
             "reason": "ECHECK" if order["funding"] in STATUSES else None,
@@ -153,18 +158,21 @@ def _tell_refund(call: Call, refund_: Document) -> None:
     emit(call, kind, shown_refund(call, refund_))
 
 
-def of_order(call: Call, order: Document) -> Document:
-    """All that was taken and given back of an order, as PayPal shows it with the order."""
-    mine = {"order": [order["id"]]}
-    taken = call.store.newest("capture", where=mine, ascending=True)
-    refunds = call.store.newest("refund", where=mine, ascending=True)
-    found: Document = {"captures": [_of_order(call, each) for each in taken]}
-    return found | ({"refunds": [shown_refund(call, each) for each in refunds]} if refunds else {})
+def check_invoice(call: Call, order: Document) -> None:
+    """Raise if money was taken by its invoice id before."""
+    same = {"invoice_id": [order["invoice_id"]]}
+    paid = call.store.newest("capture", where=same) if order["invoice_id"] else []
+    if any(each["status"] != "DECLINED" for each in paid):
+        raise unprocessable(
+            "DUPLICATE_INVOICE_ID",
+            "Duplicate Invoice ID detected. To avoid a potential duplicate transaction your account"
+            " setting requires that Invoice Id be unique for each transaction.",
+        )
 
 
-def _of_order(call: Call, capture: Document) -> Document:
-    whole = shown(call, capture)
-    return {name: whole[name] for name in whole if name not in ("supplementary_data", "payee")}
+def _related(capture: Document) -> Document:
+    reserved = capture["authorization"]
+    return {"order_id": capture["order"]} | ({"authorization_id": reserved} if reserved else {})
 
 
 def shown(call: Call, capture: Document) -> Document:
@@ -176,11 +184,8 @@ def shown(call: Call, capture: Document) -> Document:
         "status": capture["status"],
         "amount": amount,
         "final_capture": True,
-        "seller_protection": {
-            "status": "ELIGIBLE",
-            "dispute_categories": ["ITEM_NOT_RECEIVED", "UNAUTHORIZED_TRANSACTION"],
-        },
-        "supplementary_data": {"related_ids": {"order_id": capture["order"]}},
+        "seller_protection": PROTECTION,
+        "supplementary_data": {"related_ids": _related(capture)},
         "payee": PAYEE,
         "create_time": written(capture["created"]),
         "update_time": written(capture["updated"]),

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from flask import Blueprint, request
 
-from sandbox.paypal import captures, disputes, money, orders
+from sandbox.paypal import authorizations, captures, disputes, money, orders
 from sandbox.paypal.call import CONFIGURATION, Call
 from sandbox.paypal.errors import PayPalError
 from sandbox.paypal.state import Sandbox
@@ -13,20 +13,24 @@ from sandbox.provider.account import DEFAULTS
 from sandbox.provider.desk import Desk, Shown
 from sandbox.provider.refusal import Document
 
-ORDER_FIELDS = ("id", "status", "custom_id", "invoice_id", "capture")
+ORDER_FIELDS = ("id", "intent", "status", "custom_id", "invoice_id", "authorization", "capture")
+AUTHORIZATION_FIELDS = ("id", "order", "status", "custom_id", "invoice_id")
 CAPTURE_FIELDS = ("id", "order", "status", "custom_id", "invoice_id")
 REFUND_FIELDS = ("id", "order", "capture", "status", "custom_id", "invoice_id")
 DISPUTE_FIELDS = ("id", "capture", "stage", "status", "outcome")
 LEDGER = {
     "order": ORDER_FIELDS,
+    "authorization": AUTHORIZATION_FIELDS,
     "capture": CAPTURE_FIELDS,
     "refund": REFUND_FIELDS,
     "dispute": DISPUTE_FIELDS,
 }
 FITTING = {
-    **dict.fromkeys(orders.WAITING, ("approve",)),
-    **dict.fromkeys(("COMPLETED", "PARTIALLY_REFUNDED"), ("refund", "reverse", "dispute")),
-    "PENDING": ("complete", "deny"),
+    **{("order", status): ("approve",) for status in orders.WAITING},
+    ("authorization", "CREATED"): ("capture", "void"),
+    ("capture", "COMPLETED"): ("refund", "reverse", "dispute"),
+    ("capture", "PARTIALLY_REFUNDED"): ("refund", "reverse", "dispute"),
+    ("capture", "PENDING"): ("complete", "deny"),
 }
 Act = Callable[[Call, Document], Document]
 
@@ -51,6 +55,8 @@ def _dispute(call: Call, capture: Document) -> Document:
 ACTS: dict[tuple[str, str], Act] = {
     ("order", "approve"): _approve,
     ("order", "cancel"): orders.cancel,
+    ("authorization", "capture"): lambda call, made: authorizations.capture(call, made["id"], {}),
+    ("authorization", "void"): lambda call, made: authorizations.void(call, made["id"], {}),
     ("capture", "refund"): _refund,
     ("capture", "complete"): lambda call, capture: captures.end(call, capture, "COMPLETED"),
     ("capture", "deny"): lambda call, capture: captures.end(call, capture, "DECLINED"),
@@ -76,7 +82,7 @@ def create_desk(sandbox: Sandbox) -> Desk:
     """Return what people can do at this account."""
     return Desk(
         title="PayPal",
-        kinds=("order", "capture", "refund", "dispute"),
+        kinds=("order", "authorization", "capture", "refund", "dispute"),
         act=lambda kind, object_id, verb: act(sandbox, kind, object_id, verb),
         shown=lambda limit: _shown(sandbox, limit),
         ledger=lambda: {
@@ -92,29 +98,30 @@ def create_blueprint(sandbox: Sandbox) -> Blueprint:
         create_desk(sandbox),
         settings=set(CONFIGURATION) - set(DEFAULTS),
         given_at_start={"webhook_url"},
+        later=lambda: _expire(sandbox),
     )
 
 
 def _shown(sandbox: Sandbox, limit: int) -> list[Shown]:
-    found = sandbox.store.newest("order", limit=limit)
-    taken = (sandbox.store.find("capture", order["capture"] or "") for order in found)
-    return [_payment(*pair) for pair in zip(found, taken, strict=True)]
+    return [_payment(sandbox, each) for each in sandbox.store.newest("order", limit=limit)]
 
 
-def _payment(order: Document, capture: Document | None) -> Shown:
+def _payment(sandbox: Sandbox, order: Document) -> Shown:
     """An order by its money; before there is any, by how far the buyer has come."""
-    subject = ("order", order) if capture is None else ("capture", capture)
+    kinds = ("capture", "authorization")
+    found = [(kind, sandbox.store.find(kind, order[kind] or "")) for kind in kinds]
+    subject = next(((kind, each) for kind, each in found if each), ("order", order))
     is_waiting = order["status"] in orders.WAITING
     return Shown(
         id=order["id"],
         mark=order["custom_id"] or "",
         amount=money.said(order["amount"], order["currency"]),
         status=subject[1]["status"],
-        is_taken=capture is not None and capture["status"] in captures.TAKEN,
+        is_taken=subject[0] == "capture" and subject[1]["status"] in captures.TAKEN,
         page=f"/checkoutnow?token={order['id']}" if is_waiting else None,
         acts=tuple(
             f"{subject[0]}s/{subject[1]['id']}/{verb}"
-            for verb in FITTING.get(subject[1]["status"], ())
+            for verb in FITTING.get((subject[0], subject[1]["status"]), ())
         ),
     )
 
@@ -129,3 +136,8 @@ def _columns(sandbox: Sandbox, kind: str, names: tuple[str, ...]) -> list[Docume
         }
         for document in sandbox.store.newest(kind, ascending=True)
     ]
+
+
+def _expire(sandbox: Sandbox) -> None:
+    with sandbox.call() as call:
+        authorizations.expire(call)

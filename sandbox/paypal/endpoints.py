@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.paypal import captures, disputes, events, orders
+from sandbox.paypal import authorizations, captures, disputes, events, orders
 from sandbox.paypal.call import Call
 from sandbox.provider.refusal import Document
 
@@ -49,6 +49,7 @@ def _get_order(call: Call, order_id: str, _: Document) -> Document:
 
 
 ORDER = "/v2/checkout/orders/<object_id>"
+AUTHORIZATION = "/v2/payments/authorizations/<object_id>"
 CAPTURE = "/v2/payments/captures/<object_id>"
 ENDPOINTS = (
     Endpoint(
@@ -81,6 +82,41 @@ ENDPOINTS = (
         kind="order",
         kept_seconds=ORDERS_KEPT_SECONDS,
         status=201,
+    ),
+    Endpoint(
+        name="orders.authorize",
+        method="POST",
+        path=f"{ORDER}/authorize",
+        run=orders.authorize,
+        view=orders.shown,
+        minimal=orders.minimal,
+        kind="order",
+        kept_seconds=ORDERS_KEPT_SECONDS,
+        status=201,
+    ),
+    Endpoint(
+        name="authorizations.get",
+        method="GET",
+        path=AUTHORIZATION,
+        run=_get("authorization"),
+        view=authorizations.shown,
+    ),
+    Endpoint(
+        name="authorizations.capture",
+        method="POST",
+        path=f"{AUTHORIZATION}/capture",
+        run=authorizations.capture,
+        view=captures.shown,
+        kind="capture",
+        kept_seconds=PAYMENTS_KEPT_SECONDS,
+        status=201,
+    ),
+    Endpoint(
+        name="authorizations.void",
+        method="POST",
+        path=f"{AUTHORIZATION}/void",
+        run=authorizations.void,
+        view=authorizations.shown,
     ),
     Endpoint(
         name="captures.get", method="GET", path=CAPTURE, run=_get("capture"), view=captures.shown

@@ -66,10 +66,10 @@ class PayPalError(Refusal):
 class InstrumentDeclinedError(PayPalError):
     """The buyer's means of payment was refused: that the buyer must choose anew remains."""
 
-    def __init__(self) -> None:
+    def __init__(self, issue: str) -> None:
         super().__init__(
             422,
-            "INSTRUMENT_DECLINED",
+            issue,
             "The instrument presented was either declined by the processor or bank, or it can't be"
             " used for this payment.",
         )

@@ -11,6 +11,7 @@ from sandbox.provider.store import NEWEST
 
 RESOURCES = {
     "CHECKOUT.ORDER": ("checkout-order", "2.0"),
+    "PAYMENT.AUTHORIZATION": ("authorization", "2.0"),
     "PAYMENT.CAPTURE": ("capture", "2.0"),
     "PAYMENT.REFUND": ("refund", "2.0"),
     "CUSTOMER.DISPUTE": ("dispute", "1.0"),

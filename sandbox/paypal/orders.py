@@ -1,12 +1,14 @@
 """Orders: opened by the shop, approved by the buyer, captured by the shop, once."""
 
-from sandbox.paypal import captures, money
+from sandbox.paypal import authorizations, captures, money
 from sandbox.paypal.call import Call, random_id, written
 from sandbox.paypal.errors import InstrumentDeclinedError, invalid, missing, unprocessable
 from sandbox.paypal.events import emit
 from sandbox.provider.refusal import Document
 
 FUNDINGS = ("pays", "is_declined", "pays_slowly", "is_denied", "is_refunded_slowly")
+INTENTS = {"CAPTURE": "capture", "AUTHORIZE": "authorize"}
+"""With what the shop does once the buyer has approved."""
 REQUEST = {"intent", "purchase_units", "payment_source"}
 UNIT = {"reference_id", "amount", "description", "custom_id", "invoice_id", "soft_descriptor"}
 EXPERIENCE = {
@@ -35,6 +37,7 @@ def create(call: Call, _: str, body: Document) -> Document:
             "id": random_id(),
             "created": call.now,
             "updated": call.now,
+            "intent": body["intent"],
             "status": "PAYER_ACTION_REQUIRED" if wallet else "CREATED",
             "amount": amount,
             "currency": currency,
@@ -44,6 +47,7 @@ def create(call: Call, _: str, body: Document) -> Document:
             "return_url": experience.get("return_url"),
             "cancel_url": experience.get("cancel_url"),
             "funding": None,
+            "authorization": None,
             "capture": None,
         },
     )
@@ -51,8 +55,8 @@ def create(call: Call, _: str, body: Document) -> Document:
 
 def _unit(body: Document) -> Document:
     _check_names(body, REQUEST, "")
-    if body.get("intent") != "CAPTURE":
-        raise unprocessable("UNSUPPORTED_INTENT", "The sandbox knows intent CAPTURE only.")
+    if body.get("intent") not in INTENTS:
+        raise unprocessable("UNSUPPORTED_INTENT", f"intent is one of: {', '.join(INTENTS)}")
     units = body.get("purchase_units")
     if not isinstance(units, list) or len(units) != 1:
         raise invalid("INVALID_ARRAY_MAX_ITEMS", "The sandbox takes one purchase unit.")
@@ -84,7 +88,8 @@ def find(call: Call, order_id: str) -> Document:
     order = call.store.get("order", order_id)
     lasts = int(call.store.configuration()["order_seconds"])
     # The buyer has so long to come, and then again so long to approve.
-    if order["capture"] is None and call.now >= order["created"] + 2 * lasts:
+    is_waiting = order["capture"] is None and order["authorization"] is None
+    if is_waiting and call.now >= order["created"] + 2 * lasts:
         raise missing("order", order_id, "id")
     return order
 
@@ -96,7 +101,7 @@ def patch(call: Call, order_id: str, changes: object) -> Document:
         name = str(change.get("path", "")).rpartition("/")[2]
         if change.get("op") not in ("add", "replace") or name not in ("invoice_id", "custom_id"):
             raise invalid("INVALID_PARAMETER_VALUE", "The sandbox patches invoice_id, custom_id.")
-        if order["capture"] is not None:
+        if order["status"] == "COMPLETED":
             raise unprocessable("ORDER_ALREADY_COMPLETED", "The order cannot be patched any more.")
         call.touch(order, **{name: change.get("value")})
     return order
@@ -118,37 +123,53 @@ def cancel(call: Call, order: Document) -> Document:
     return find(call, order["id"])
 
 
+def authorize(call: Call, order_id: str, body: Document) -> Document:
+    """Reserve the money of an approved order, to be captured later."""
+    order = find(call, order_id)
+    _check_step(order, body, "AUTHORIZE")
+    if order["authorization"] is not None:
+        raise unprocessable("ORDER_ALREADY_AUTHORIZED", "Order already authorized.")
+    _check_approval(order)
+    _check_funding(call, order, "PAYER_CANNOT_PAY")
+    made = authorizations.take(call, order)
+    return call.touch(order, status="COMPLETED", authorization=made["id"])
+
+
+def _check_step(order: Document, body: Document, intent: str) -> None:
+    _check_names(body, set(), "")
+    if order["intent"] != intent:
+        description = f"Order was created with an intent of {order['intent']}."
+        raise unprocessable("ACTION_DOES_NOT_MATCH_INTENT", description)
+
+
+def _check_approval(order: Document) -> None:
+    if order["status"] != "APPROVED":
+        raise unprocessable("ORDER_NOT_APPROVED", "Payer has not yet approved the Order.")
+
+
+def _check_funding(call: Call, order: Document, issue: str) -> None:
+    if order["funding"] == "is_declined":
+        call.touch(order, status="PAYER_ACTION_REQUIRED", funding=None)
+        raise InstrumentDeclinedError(issue)
+
+
 def capture(call: Call, order_id: str, body: Document) -> Document:
     """Take the money of an approved order: at once, later, or never."""
     order = find(call, order_id)
-    _check_names(body, set(), "")
+    _check_step(order, body, "CAPTURE")
     if order["capture"] is not None:
         raise unprocessable(
             "ORDER_ALREADY_CAPTURED",
             "Order already captured.If 'intent=CAPTURE' only one capture per order is allowed.",
         )
-    if order["status"] != "APPROVED":
-        raise unprocessable("ORDER_NOT_APPROVED", "Payer has not yet approved the Order.")
-    _check_invoice(call, order)
-    if order["funding"] == "is_declined":
-        call.touch(order, status="PAYER_ACTION_REQUIRED", funding=None)
-        raise InstrumentDeclinedError
+    _check_approval(order)
+    captures.check_invoice(call, order)
+    _check_funding(call, order, "INSTRUMENT_DECLINED")
     taken = captures.take(call, order)
     call.touch(order, status="COMPLETED", capture=taken["id"])
     captures.tell(call, taken)
     emit(call, "CHECKOUT.ORDER.COMPLETED", shown(call, order))
     return order
-
-
-def _check_invoice(call: Call, order: Document) -> None:
-    same = {"invoice_id": [order["invoice_id"]]}
-    paid = call.store.newest("capture", where=same) if order["invoice_id"] else []
-    if any(each["status"] != "DECLINED" for each in paid):
-        raise unprocessable(
-            "DUPLICATE_INVOICE_ID",
-            "Duplicate Invoice ID detected. To avoid a potential duplicate transaction your account"
-            " setting requires that Invoice Id be unique for each transaction.",
-        )
 
 
 def minimal(call: Call, order: Document) -> Document:
@@ -165,11 +186,11 @@ def shown(call: Call, order: Document) -> Document:
         "payee": captures.PAYEE,
         **{name: order[name] for name in named if order[name]},
     }
-    if order["capture"]:
-        unit["payments"] = captures.of_order(call, order)
+    if order["status"] == "COMPLETED":
+        unit["payments"] = _payments(call, order)
     found: Document = {
         "id": order["id"],
-        "intent": "CAPTURE",
+        "intent": order["intent"],
         "status": order["status"],
         "purchase_units": [unit],
         "create_time": written(order["created"]),
@@ -177,6 +198,28 @@ def shown(call: Call, order: Document) -> Document:
         "links": _links(call, order),
     }
     return found | (_payer() if order["status"] in ("APPROVED", "COMPLETED") else {})
+
+
+def _payments(call: Call, order: Document) -> Document:
+    """All that was reserved, taken and given back of an order."""
+    mine = {"order": [order["id"]]}
+    views = (
+        ("authorization", authorizations.shown),
+        ("capture", captures.shown),
+        ("refund", captures.shown_refund),
+    )
+    found = {
+        f"{kind}s": [
+            _of_order(view(call, each))
+            for each in call.store.newest(kind, where=mine, ascending=True)
+        ]
+        for kind, view in views
+    }
+    return {name: entries for name, entries in found.items() if entries}
+
+
+def _of_order(shown: Document) -> Document:
+    return {name: shown[name] for name in shown if name not in ("supplementary_data", "payee")}
 
 
 def _payer() -> Document:
@@ -196,5 +239,6 @@ def _links(call: Call, order: Document) -> list[Document]:
         rel = "payer-action" if order["status"] == "PAYER_ACTION_REQUIRED" else "approve"
         links.append(call.link(rel, f"/checkoutnow?token={order['id']}"))
     if order["status"] == "APPROVED":
-        links.append(call.link("capture", f"{path}/capture", "POST"))
+        verb = INTENTS[order["intent"]]
+        links.append(call.link(verb, f"{path}/{verb}", "POST"))
     return links

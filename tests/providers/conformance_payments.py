@@ -13,6 +13,7 @@ from tests.providers.world import (
     Behaviour,
     Fault,
     World,
+    agreed,
     authorised,
     name_of,
     opened,
@@ -193,6 +194,7 @@ def closing_does_not_disturb_money_in_flight(world: World) -> None:
 def closing_releases_reserved_money(world: World) -> None:
     asked = authorised(world)
     assert world.adapter.close(asked).state == "cancelled"
+    assert world.adapter.fetch(asked).state == "cancelled"
     assert world.captured(name_of(asked)) == 0
 
 
@@ -211,6 +213,74 @@ def reserved_money_says_until_when_it_can_be_captured(world: World) -> None:
     assert (seen.state, seen.received_minor) == ("authorised", 0)
     assert seen.capture_before is not None
     assert seen.capture_before > datetime.now(UTC) + HOUR
+
+
+@scenario
+def what_the_buyer_agreed_to_is_reserved_whole_and_once(world: World) -> None:
+    asked = agreed(world)
+    before = world.adapter.fetch(asked)
+    assert before.state == "authorised"
+    assert before.is_agreed_only == ("reserves_on_demand" in world.habits)
+    for _ in range(2):
+        seen = world.adapter.reserve(asked)
+        assert (seen.state, seen.is_agreed_only, seen.received_minor) == ("authorised", False, 0)
+    assert world.captured(name_of(asked)) == 0
+
+
+@scenario_of(*AMBIGUITIES, needs="reserves_on_demand")
+def whatever_becomes_of_the_answer_money_is_reserved_once(world: World, fault: Fault) -> None:
+    asked, ambiguity = agreed(world), AMBIGUITIES[fault]
+    world.fault("reserve", fault)
+    if ambiguity.happened:  # a look shows it at once
+        assert not world.adapter.reserve(asked).is_agreed_only
+    else:
+        with pytest.raises(ambiguity.error):
+            world.adapter.reserve(asked)
+        assert world.adapter.fetch(asked).is_agreed_only
+
+    assert world.adapter.reserve(asked).state == "authorised"
+    assert world.adapter.capture(asked).state == "succeeded"
+    assert world.captured(name_of(asked)) == 3998
+
+
+@scenario_if("reserves_on_demand")
+def what_was_only_agreed_to_is_captured_whole_and_once(world: World) -> None:
+    asked = agreed(world)
+    assert [world.adapter.capture(asked).state for _ in range(2)] == ["succeeded"] * 2
+    assert world.captured(name_of(asked)) == 3998
+
+
+@scenario_if("reserves_on_demand")
+def a_decline_on_reserving_says_why_and_the_buyer_may_try_again(world: World) -> None:
+    asked = agreed(world, "is_declined")
+    refused = world.adapter.reserve(asked)
+    assert (refused.state, refused.is_agreed_only) == ("open", False)
+    assert refused.failure
+    world.act(name_of(asked))
+    assert world.adapter.reserve(asked).state == "authorised"
+
+
+@scenario_if("reserves_on_demand")
+def what_was_only_agreed_to_is_closed_without_a_call_to_let_go(world: World) -> None:
+    asked = agreed(world)
+    assert world.adapter.close(asked).state == "cancelled"
+    assert world.captured(name_of(asked)) == 0
+
+
+@scenario_of(*AMBIGUITIES, needs="reserves_on_demand")
+def whatever_becomes_of_the_answer_a_captured_approval_is_captured_once(
+    world: World, fault: Fault
+) -> None:
+    asked, ambiguity = opened(world), AMBIGUITIES[fault]
+    world.act(name_of(asked))
+    world.fault("capture", fault)
+    if ambiguity.happened:
+        assert world.adapter.capture(asked).state == "succeeded"
+    else:
+        with pytest.raises(ambiguity.error):
+            world.adapter.capture(asked)
+    assert world.adapter.capture(asked).state == "succeeded"
+    assert world.captured(name_of(asked)) == 3998
 
 
 @scenario
@@ -238,11 +308,12 @@ def whatever_becomes_of_the_answer_money_is_captured_once(world: World, fault: F
     assert world.captured(name_of(asked)) == 3998
 
 
-@scenario_if("closes")
+@scenario
 def a_capture_that_comes_too_late_tells_how_the_payment_is(world: World) -> None:
     asked = authorised(world)
     world.adapter.close(asked)
     assert world.adapter.capture(asked).state == "cancelled"
+    assert world.captured(name_of(asked)) == 0
 
 
 @scenario

@@ -29,6 +29,16 @@ ORDER: dict[str, Any] = {
     ],
     "links": [{"rel": "payer-action", "href": "https://www.paypal.com/checkoutnow?token=1"}],
 }
+AUTHORISATION: dict[str, Any] = {
+    "id": "1AUTHORIZATION00A",
+    "status": "CREATED",
+    "amount": EUR,
+    "custom_id": "orders-test.pi.7",
+    "invoice_id": "test-pi-7",
+    "create_time": "2026-11-22T12:05:00Z",
+    "expiration_time": "2026-12-21T12:05:00Z",
+    "supplementary_data": {"related_ids": {"order_id": "1ORDER0000000000A"}},
+}
 CAPTURE: dict[str, Any] = {
     "id": "1CAPTURE00000000A",
     "status": "COMPLETED",
@@ -66,12 +76,13 @@ def with_captures(*captures: dict[str, Any], **changes: Any) -> dict[str, Any]:
 def event(kind: str, resource: dict[str, Any], **changes: Any) -> dict[str, Any]:
     """An event that PayPal could have made of a resource."""
     types = {"CHECKOUT": "checkout-order", "CUSTOMER": "dispute"}
-    is_refund = "REFUND" in kind
+    nouns = {"REFUND": "refund", "AUTHORIZATION": "authorization"}
+    noun = next((word for part, word in nouns.items() if part in kind), "capture")
     return {
         "id": f"WH-{uuid.uuid4()}",
         "create_time": "2026-11-22T12:06:00Z",
         "event_type": kind,
-        "resource_type": types.get(kind.partition(".")[0], "refund" if is_refund else "capture"),
+        "resource_type": types.get(kind.partition(".")[0], noun),
         "resource": resource,
     } | changes
 

@@ -15,16 +15,17 @@ from tests.providers.world import Behaviour, Call, Fault, Habit, Refusal
 from tests.sandbox.paypal_api import PayPalApi
 from tests.sandbox.process import PayPalProcess
 
-ENDPOINTS: dict[Call, str] = {
-    "create": "orders.create",
-    "find": "events.list",
-    "fetch": "orders.get",
-    "close": "orders.get",
-    "capture": "orders.capture",
-    "refund": "captures.refund",
-    "refunds_of": "orders.get",
-    "fetch_refund": "refunds.get",
-    "disputes_of": "disputes.list",
+ENDPOINTS: dict[Call, tuple[str, ...]] = {
+    "create": ("orders.create",),
+    "find": ("events.list",),
+    "fetch": ("orders.get",),
+    "close": ("orders.get",),
+    "reserve": ("orders.authorize",),
+    "capture": ("orders.capture", "authorizations.capture"),
+    "refund": ("captures.refund",),
+    "refunds_of": ("orders.get",),
+    "fetch_refund": ("refunds.get",),
+    "disputes_of": ("disputes.list",),
 }
 FAULTS: dict[Fault, dict[str, Any]] = {
     "cut": {"fault": "cut"},
@@ -43,7 +44,13 @@ class PayPalWorld:
     key_memory = timedelta(hours=6)
     refund_key_memory = timedelta(days=45)
     habits: frozenset[Habit] = frozenset(
-        ("takes_its_time", "refunds_slowly", "tries_again", "dates_reservations")
+        (
+            "takes_its_time",
+            "refunds_slowly",
+            "tries_again",
+            "dates_reservations",
+            "reserves_on_demand",
+        )
     )
     opens_as: PaymentState = "open"
     way: Mapping[str, Any] = MappingProxyType({})
@@ -86,7 +93,8 @@ class PayPalWorld:
         self._sandbox.control(f"disputes/{dispute_id}/{'win' if won else 'lose'}")
 
     def fault(self, call: Call, fault: Fault) -> None:
-        self._sandbox.control("faults", {"endpoint": ENDPOINTS[call], **FAULTS[fault]})
+        for endpoint in ENDPOINTS[call]:
+            self._sandbox.control("faults", {"endpoint": endpoint, **FAULTS[fault]})
 
     def later(self, by: timedelta) -> None:
         seconds = int(by.total_seconds())

@@ -20,6 +20,7 @@ ENDPOINTS: dict[Call, str] = {
     "find": "payment_intents.search",
     "fetch": "payment_intents.retrieve",
     "close": "payment_intents.cancel",
+    "reserve": "payment_intents.retrieve",
     "capture": "payment_intents.capture",
     "refund": "refunds.create",
     "refunds_of": "refunds.list",
@@ -48,7 +49,7 @@ class StripeWorld:
 
     name = "stripe"
     key_memory = refund_key_memory = timedelta(hours=24)
-    habits: frozenset[Habit] = frozenset(get_args(Habit))
+    habits: frozenset[Habit] = frozenset(get_args(Habit)) - {"reserves_on_demand"}
     opens_as: PaymentState = "open"
     way: Mapping[str, Any] = MappingProxyType({})
     refusals: Mapping[Refusal, str] = {"refunded": "already", "disputed": "disputed"}

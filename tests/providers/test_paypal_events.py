@@ -8,6 +8,7 @@ import settings
 from providers.base import MalformedEvent, ProviderEvent
 from providers.paypal import PayPal
 from tests.providers.paypal_examples import (
+    AUTHORISATION,
     CAPTURE,
     DISPUTE,
     ORDER,
@@ -27,6 +28,8 @@ def read(body: dict[str, Any]) -> ProviderEvent:
         ("CHECKOUT.ORDER.APPROVED", ORDER | {"status": "APPROVED"}, "authorised"),
         ("CHECKOUT.ORDER.COMPLETED", with_captures(CAPTURE), "succeeded"),
         ("CHECKOUT.ORDER.COMPLETED", ORDER, "processing"),
+        ("PAYMENT.AUTHORIZATION.CREATED", AUTHORISATION, "authorised"),
+        ("PAYMENT.AUTHORIZATION.VOIDED", AUTHORISATION | {"status": "VOIDED"}, "cancelled"),
         ("PAYMENT.CAPTURE.COMPLETED", CAPTURE, "succeeded"),
         ("PAYMENT.CAPTURE.PENDING", CAPTURE | {"status": "PENDING"}, "processing"),
         ("PAYMENT.CAPTURE.DENIED", CAPTURE | {"status": "DECLINED"}, "failed"),

@@ -29,6 +29,7 @@ Call = Literal[
     "find",
     "fetch",
     "close",
+    "reserve",
     "capture",
     "refund",
     "refunds_of",
@@ -49,6 +50,7 @@ Habit = Literal[
     "refunds_slowly",
     "tries_again",
     "dates_reservations",
+    "reserves_on_demand",
 ]
 """What only some providers do, in a world's `habits` if its provider does:
 
@@ -62,6 +64,7 @@ Habit = Literal[
 - `refunds_slowly`: may say only later whether a refund arrives
 - `tries_again`: lets a buyer who was declined try again, and names each try
 - `dates_reservations`: says until when reserved money can be captured
+- `reserves_on_demand`: reserves what the buyer has agreed to only when it is asked to
 - `doubles_refunds`: makes a refund again whose key it has forgotten
 """
 Behaviour = Literal["pays", "is_declined", "is_challenged", "pays_slowly", "is_refunded_slowly"]
@@ -224,8 +227,15 @@ def paid(world: World, behaviour: Behaviour = "pays") -> PaymentRequest:
 
 def authorised(world: World) -> PaymentRequest:
     """The request of a payment of which the money is reserved."""
+    asked = agreed(world)
+    world.adapter.reserve(asked)
+    return asked
+
+
+def agreed(world: World, behaviour: Behaviour = "pays") -> PaymentRequest:
+    """The request of a payment to be captured by hand, to which the buyer has agreed."""
     asked = opened(world, is_captured_by_hand=True)
-    world.act(name_of(asked))
+    world.act(name_of(asked), behaviour)
     return asked
 
 

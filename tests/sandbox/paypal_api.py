@@ -51,8 +51,10 @@ class PayPalApi:
             method, f"{self.sandbox.url}{path}", json=body, headers=headers, timeout=30
         )
 
-    def create(self, key: str | None = None, **unit: Any) -> requests.Response:
-        order = {"intent": "CAPTURE", "purchase_units": [UNIT | unit]}
+    def create(
+        self, key: str | None = None, intent: str = "CAPTURE", **unit: Any
+    ) -> requests.Response:
+        order = {"intent": intent, "purchase_units": [UNIT | unit]}
         return self.call("POST", "/v2/checkout/orders", order, key=key)
 
     def order(self, **unit: Any) -> str:
@@ -64,6 +66,13 @@ class PayPalApi:
         order_id = self.order(**unit)
         self.sandbox.control(f"orders/{order_id}/approve", {"funding": funding})
         return order_id
+
+    def authorized(self, funding: str = "pays", **unit: Any) -> tuple[str, str]:
+        """An order from its opening to its authorisation; the ids of both."""
+        order_id = self.approved(funding, intent="AUTHORIZE", **unit)
+        answer = self.call("POST", f"/v2/checkout/orders/{order_id}/authorize")
+        (made,) = payments_of(answer.json())["authorizations"]
+        return order_id, str(made["id"])
 
     def look(self, order_id: str) -> Any:
         return self.call("GET", f"/v2/checkout/orders/{order_id}").json()

@@ -146,8 +146,8 @@ def test_a_field_that_it_does_not_know_is_refused(paypal: PayPalProcess) -> None
         },
     ):
         assert issue_of(_post_unjudged(paypal, order)) == (400, "NOT_SUPPORTED")
-    authorize = {"intent": "AUTHORIZE", "purchase_units": [{"amount": amount}]}
-    assert issue_of(_post_unjudged(paypal, authorize)) == (422, "UNSUPPORTED_INTENT")
+    sale = {"intent": "SALE", "purchase_units": [{"amount": amount}]}
+    assert issue_of(_post_unjudged(paypal, sale)) == (422, "UNSUPPORTED_INTENT")
 
 
 def _post_unjudged(paypal: PayPalProcess, order: object) -> requests.Response:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from providers import paypal_marks, paypal_money
@@ -20,6 +20,17 @@ from tests.schedules.provider import (
 
 _FUNDINGS = ("is_declined", "pays_slowly", "is_refunded_slowly")
 _TAKEN = ("COMPLETED", "PARTIALLY_REFUNDED", "REFUNDED")
+_UNPAID = {"cancelled", "failed"}
+# What is reserved or taken, in our words, and which ends of ours that bears out.
+_RESERVED: Mapping[str, tuple[str, set[str]]] = {
+    "CREATED": ("authorised", set()),
+    "CAPTURED": ("authorised", set()),
+    "VOIDED": ("cancelled", _UNPAID),
+}
+_CAPTURED: Mapping[str, tuple[str, set[str]]] = {
+    "PENDING": ("processing", set()),
+    **dict.fromkeys(_TAKEN, ("succeeded", {"succeeded"})),
+}
 _REFUND_STATES = {"PENDING": "pending", "COMPLETED": "succeeded", "FAILED": "failed"}
 _UNAUTHORISED = 401
 
@@ -28,15 +39,15 @@ class AtPayPal(Provider):
     """Its sandbox, by the ledger and the control surface."""
 
     name, method, charges = "paypal", "paypal", "captures"
-    endpoints: Mapping[str, str] = {
-        "create": "orders.create",
-        "refund": "captures.refund",
-        "close": "orders.get",
-        "capture": "orders.capture",
-        "fetch": "orders.get",
-        "find": "events.list",
-        "refunds_of": "orders.get",
-        "disputes_of": "disputes.list",
+    endpoints: Mapping[str, Sequence[str]] = {
+        "create": ("orders.create",),
+        "refund": ("captures.refund",),
+        "close": ("orders.get", "authorizations.void"),
+        "capture": ("orders.capture", "orders.authorize", "authorizations.capture"),
+        "fetch": ("orders.get",),
+        "find": ("events.list",),
+        "refunds_of": ("orders.get",),
+        "disputes_of": ("disputes.list",),
     }
     process: PayPalProcess
     _token = ""
@@ -45,29 +56,28 @@ class AtPayPal(Provider):
         ledger = self.ledger()
         disputed = {each["capture"] for each in ledger["disputes"]}
         return Books(
-            [self._payment(each, ledger["captures"]) for each in ledger["orders"]],
+            [self._payment(each, ledger) for each in ledger["orders"]],
             [self._charge(each, disputed) for each in ledger["captures"] if _is_taken(each)],
             [self._refund(each) for each in ledger["refunds"]],
         )
 
-    def _payment(self, order: Document, captures: list[Document]) -> TheirPayment:
-        """An order that was never captured may be forgotten, whatever else it says."""
-        its = [each for each in captures if each["order"] == order["id"]]
-        state, ends = "authorised" if order["status"] == "APPROVED" else "open", {"cancelled"}
-        for capture in its:
-            state, ends = "failed", {"failed"}
-            if capture["status"] == "PENDING":
-                state, ends = "processing", set()
-            elif _is_taken(capture):
-                state, ends = "succeeded", {"succeeded"}
+    def _payment(self, order: Document, ledger: dict[str, list[Document]]) -> TheirPayment:
+        """An order of which nothing was taken or reserved is forgotten, whatever it says."""
+        its = [each for each in ledger["captures"] if each["order"] == order["id"]]
+        reserved = [each for each in ledger["authorizations"] if each["order"] == order["id"]]
+        state, ends = "authorised" if order["status"] == "APPROVED" else "open", _UNPAID
+        for each in reserved:
+            state, ends = _RESERVED[each["status"]]
+        for each in its:
+            state, ends = _CAPTURED.get(each["status"], ("failed", {"failed"}))
         return TheirPayment(
             provider=self.name,
             id=order["id"],
             payment_id=_mark(order).payment_id,
             status=state,
             received_minor=sum(_minor(each) for each in its if _is_taken(each)),
-            ends=frozenset(ends if its else ends | {"failed"}),
-            is_spare=state not in ("processing", "succeeded"),
+            ends=frozenset(ends),
+            is_spare=state not in ("processing", "succeeded") and not reserved,
         )
 
     def _charge(self, capture: Document, disputed: set[str]) -> Charge:
@@ -115,7 +125,12 @@ class AtPayPal(Provider):
                 self.control(f"captures/{capture['id']}/{verb}")
 
     def end(self, payment: str, verb: Literal["cancel", "capture"]) -> None:
-        """PayPal's dashboard knows no order without money; its buyer may leave the page."""
+        """PayPal's dashboard knows of no order before money is reserved; a buyer may go back."""
+        for reserved in self.ledger()["authorizations"]:
+            if reserved["order"] == payment and verb == "capture":
+                self.control(f"authorizations/{reserved['id']}/capture")
+            elif reserved["order"] == payment:
+                self.control(f"authorizations/{reserved['id']}/void")
         if verb == "cancel":
             self.control(f"orders/{payment}/cancel")
 

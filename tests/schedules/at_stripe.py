@@ -1,6 +1,6 @@
 """Stripe, where a buyer pays in the browser, by card or on Klarna's page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from tests.sandbox.process import StripeProcess
@@ -36,15 +36,15 @@ class AtStripe(Provider):
     """Its sandbox, by the ledger and the control surface."""
 
     name, method, charges = "stripe", "card", "charges"
-    endpoints: Mapping[str, str] = {
-        "create": "payment_intents.create",
-        "refund": "refunds.create",
-        "close": "payment_intents.cancel",
-        "capture": "payment_intents.capture",
-        "fetch": "payment_intents.retrieve",
-        "find": "payment_intents.search",
-        "refunds_of": "refunds.list",
-        "disputes_of": "disputes.list",
+    endpoints: Mapping[str, Sequence[str]] = {
+        "create": ("payment_intents.create",),
+        "refund": ("refunds.create",),
+        "close": ("payment_intents.cancel",),
+        "capture": ("payment_intents.capture",),
+        "fetch": ("payment_intents.retrieve",),
+        "find": ("payment_intents.search",),
+        "refunds_of": ("refunds.list",),
+        "disputes_of": ("disputes.list",),
     }
     process: StripeProcess
 

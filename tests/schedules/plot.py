@@ -120,7 +120,7 @@ class Plot(RuleBasedStateMachine):
         return (self.world.providers[found.provider], found) if found else None
 
     def _have_approvals_captured(self) -> None:
-        """Of what a buyer has only agreed to, money moves when a worker hears of it."""
+        """Of what a buyer has only agreed to, money moves, or is reserved, by a worker."""
         if any(each.is_spare for each in self.payments("authorised")):
             self.hear_the_news()
             self.world.work()
@@ -129,9 +129,9 @@ class Plot(RuleBasedStateMachine):
         """Money that a provider has."""
         if not self.world.books().charges and (ticket := self.a_ticket(which)):
             self.use(ticket, "pays")
+            self._have_approvals_captured()
             for each in self.payments("authorised"):
                 self.world.providers[each.provider].end(each.id, "capture")
-            self._have_approvals_captured()
         return chosen(self.world.books().charges, which)
 
     def a_payment(self, which: int, state: str, provider: Provider | None = None) -> int | None:

@@ -91,7 +91,7 @@ class Provider(ABC):
     """The way to pay by which buyers come here."""
     charges: str
     """What the control surface calls money that was taken."""
-    endpoints: Mapping[str, str]
+    endpoints: Mapping[str, Sequence[str]]
     """By the adapter's call, what faults are asked for by."""
 
     def __init__(self, process: SandboxProcess) -> None:
@@ -120,7 +120,8 @@ class Provider(ABC):
 
     def fault(self, call: str, fault: Mapping[str, Any]) -> None:
         """Let the next of these calls go wrong."""
-        self.control("faults", {"endpoint": self.endpoints[call], **fault})
+        for endpoint in self.endpoints[call]:
+            self.control("faults", {"endpoint": endpoint, **fault})
 
     def let_pass(self, seconds: int) -> None:
         self.control("clock", {"advance_seconds": seconds})

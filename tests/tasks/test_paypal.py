@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
-from models import refund
+from models import capturing, refund
 from providers import registry
 from tasks.base import drain
 from tests import settings_of, shop
@@ -304,6 +304,111 @@ def test_an_order_is_not_closed_while_a_worker_takes_its_money(
     shop.let_pass(hours=1)
     drain()
     assert (payments(), money(paypal)) == ([("paypal", "cancelled")], [])
+
+
+@pytest.fixture
+def by_hand(paypal: PayPalProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Money is only reserved until staff want it."""
+    both = {"payment_providers": ("stripe", "paypal"), "payment_methods": ("card", "paypal")}
+    settings_of.changed(monkeypatch, **both, payment_capture="manual")
+
+
+def reserved(paypal: PayPalProcess) -> list[str]:
+    return [each["status"] for each in paypal.ledger()["authorizations"]]
+
+
+def the_payment() -> int:
+    ((payment_id,),) = shop.sql("SELECT id FROM payment")
+    return int(payment_id)
+
+
+@pytest.mark.usefixtures("by_hand")
+def test_by_hand_money_is_reserved_at_once_and_taken_when_staff_say_so(
+    client: FlaskClient, order: dict[str, Any], paypal: PayPalProcess, post_box: WebhookEndpoint
+) -> None:
+    approve(paypal, opened(client, order))
+    hear(client, paypal, post_box)
+    assert (payments(), reserved(paypal), money(paypal)) == (
+        [("paypal", "authorised")],
+        ["CREATED"],
+        [],
+    )
+    ((days,),) = shop.sql(
+        "SELECT extract(day FROM capture_before - clock_timestamp()) FROM payment"
+    )
+    assert days == 28
+    hear(client, paypal, post_box)  # the approval of before shortens nothing
+    assert shop.sql("SELECT capture_before > clock_timestamp() + '28 d' FROM payment") == [(True,)]
+
+    shop.let_pass(days=2)
+    shop.sweep()
+    drain()
+    assert shop.look(client, order)["status"] == "pending"  # its goods are held meanwhile
+    with shop.database() as session:
+        capturing.request(session, the_payment(), who="staff")
+    drain()
+    assert money(paypal) == [("39.98", "COMPLETED")]
+    assert shop.look(client, order)["status"] == "paid"
+
+
+@pytest.mark.usefixtures("by_hand")
+@pytest.mark.parametrize("is_reserved", [True, False])
+def test_by_hand_money_of_a_cancelled_order_is_let_go(
+    client: FlaskClient,
+    order: dict[str, Any],
+    paypal: PayPalProcess,
+    post_box: WebhookEndpoint,
+    is_reserved: bool,
+) -> None:
+    approve(paypal, opened(client, order))
+    if is_reserved:
+        hear(client, paypal, post_box)
+    client.post(f"/orders/cancel/{order['id']}/", json={}, headers=shop.bearer(order))
+    drain()
+    hear(client, paypal, post_box)
+    assert payments() == [("paypal", "cancelled")]
+    assert reserved(paypal) == ["VOIDED"] * is_reserved
+    assert (money(paypal), shop.look(client, order)["status"]) == ([], "cancelled")
+
+
+@pytest.mark.usefixtures("by_hand")
+def test_by_hand_a_reservation_that_paypal_let_go_ends_the_payment(
+    client: FlaskClient, order: dict[str, Any], paypal: PayPalProcess, post_box: WebhookEndpoint
+) -> None:
+    approve(paypal, opened(client, order))
+    hear(client, paypal, post_box)
+    (made,) = paypal.ledger()["authorizations"]
+    paypal.control(f"authorizations/{made['id']}/void")
+    hear(client, paypal, post_box)
+    assert payments() == [("paypal", "cancelled")]
+
+
+@pytest.mark.usefixtures("by_hand")
+def test_by_hand_what_was_only_agreed_to_is_taken_whole_if_staff_are_first(
+    client: FlaskClient, order: dict[str, Any], paypal: PayPalProcess, post_box: WebhookEndpoint
+) -> None:
+    approve(paypal, opened(client, order))
+    deliver(client, paypal, post_box)
+    shop.run_jobs("webhooks.apply")
+    with shop.database() as session:
+        capturing.request(session, the_payment(), who="staff")
+    shop.run_jobs("payments.capture")
+    drain()
+    assert (payments(), money(paypal)) == ([("paypal", "succeeded")], [("39.98", "COMPLETED")])
+
+
+@pytest.mark.usefixtures("by_hand")
+def test_by_hand_an_instrument_that_is_declined_sends_the_buyer_back(
+    client: FlaskClient, order: dict[str, Any], paypal: PayPalProcess, post_box: WebhookEndpoint
+) -> None:
+    order_id = opened(client, order)
+    approve(paypal, order_id, "is_declined")
+    hear(client, paypal, post_box)
+    shown = shop.body_of(shop.choose(client, order, PAYPAL))
+    assert (shown["status"], bool(shown["failure"]), reserved(paypal)) == ("open", True, [])
+    approve(paypal, order_id)
+    hear(client, paypal, post_box)
+    assert (payments(), reserved(paypal)) == ([("paypal", "authorised")], ["CREATED"])
 
 
 def test_money_goes_back_and_comes_from_the_dashboard_as_well(

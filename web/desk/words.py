@@ -159,6 +159,7 @@ JOBS: Mapping[str, str] = {
     "payments.refresh": "look at the payment at the provider",
     "payments.close": "close the payment at the provider",
     "payments.capture": "take the reserved money",
+    "payments.reserve": "have the money reserved",
     "refunds.create": "make the refund at the provider",
     "refunds.refresh": "look at the refunds at the provider",
     "refunds.record": "take over a refund made by hand",
