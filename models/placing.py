@@ -12,7 +12,7 @@ from models import for_sale, stock, storing
 from models.for_sale import ForSale
 from models.session import now
 from models.statement import Statement
-from models.storing import NewLine, NewOrder, Placed
+from models.storing import NewOrder, Placed
 
 # Only the clock is interpolated, never a value (S608).
 _UNPAID = Statement(f"""
@@ -72,7 +72,7 @@ def check(new: NewOrder, items: Mapping[str, ForSale], *, chargeable: Container[
     _check_lines(new, items)
     if _total_minor(new) not in chargeable:
         raise TotalNotChargeableError(_total_minor(new))
-    wanted = _summed(new.lines, items)
+    wanted = storing.summed(new.lines, items)
     short = sorted(item.id for item in items.values() if item.available < wanted[item.id])
     if short:
         raise stock.OutOfStockError(short)
@@ -87,9 +87,7 @@ def place(session: Session, new: NewOrder, *, chargeable: Container[int], who: s
     """
     items = for_sale.find_locked(session, _skus(new))
     check(new, items, chargeable=chargeable)
-    placed = storing.store(session, new, items, total_minor=_total_minor(new), who=who)
-    stock.hold_locked(session, placed.id, _summed(new.lines, items), who=who)
-    return placed
+    return storing.store(session, new, items, total_minor=_total_minor(new), who=who)
 
 
 def _skus(new: NewOrder) -> list[str]:
@@ -112,11 +110,3 @@ def _check_lines(new: NewOrder, items: Mapping[str, ForSale]) -> None:
     }
     if true_prices:
         raise PriceChangedError(true_prices)
-
-
-def _summed(lines: Sequence[NewLine], items: Mapping[str, ForSale]) -> dict[int, int]:
-    wanted: dict[int, int] = {}
-    for line in lines:
-        item_id = items[line.sku].id
-        wanted[item_id] = wanted.get(item_id, 0) + line.quantity
-    return wanted

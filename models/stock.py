@@ -148,9 +148,15 @@ WHERE id IN (
 ORDER BY id FOR NO KEY UPDATE
 """)
 
-# Only the clock is interpolated below, never a value (S608).
-_HOLD = Statement(f"""
-WITH wanted AS (
+
+# Only the clock and terms of ours are interpolated below, never a value (S608).
+def holding(order_id: str) -> str:
+    """What of a WITH holds `item_ids` and `quantities`, all or none, for an order.
+
+    `order_id` is a term of SQL. The items must be locked by then; `HELD` says how it went.
+    """
+    return f"""
+wanted AS (
     SELECT * FROM unnest(%(item_ids)s::bigint[], %(quantities)s::bigint[])
         AS wanted (item_id, quantity)
 ), fitting AS (
@@ -166,16 +172,21 @@ WITH wanted AS (
     RETURNING stock_item.id, quantity
 ), reserved AS (
     INSERT INTO reservation (order_id, item_id, quantity, state)
-    SELECT %(order_id)s, id, quantity, 'active' FROM held
+    SELECT {order_id}, id, quantity, 'active' FROM held
     ON CONFLICT (order_id, item_id) DO UPDATE SET state = 'active'
     WHERE reservation.state = 'released'
 ), moved AS (
     INSERT INTO stock_movement (item_id, order_id, stock_delta, held_delta, reason, who, at)
-    SELECT id, %(order_id)s, 0, quantity, 'held', %(who)s, {now()} FROM held
-)
-SELECT (SELECT count(*) FROM held) = (SELECT count(*) FROM wanted) AS all_held,
-       array(SELECT item_id FROM wanted EXCEPT SELECT id FROM fitting) AS short
-""")  # noqa: S608
+    SELECT id, {order_id}, 0, quantity, 'held', %(who)s, {now()} FROM held
+)"""  # noqa: S608
+
+
+HELD = """
+(SELECT count(*) FROM held) = (SELECT count(*) FROM wanted) AS all_held,
+array(SELECT item_id FROM wanted EXCEPT SELECT id FROM fitting) AS short"""
+"""What is selected of `holding`: whether all is held, and else the items that fell short."""
+
+_HOLD = Statement(f"WITH {holding('%(order_id)s::bigint')} SELECT {HELD}")
 
 _END_HOLDS = Statement(f"""
 WITH ended AS (
@@ -212,21 +223,16 @@ def hold(session: Session, order_id: int, wanted: Mapping[int, int], *, who: str
     `stock - held` cannot pass below zero and a unique piece is held by one order at most.
     """
     lock(session, sorted(wanted))
-    hold_locked(session, order_id, wanted, who=who)
-
-
-def hold_locked(session: Session, order_id: int, wanted: Mapping[int, int], *, who: str) -> None:
-    """The same of items that this transaction has locked."""
-    item_ids = sorted(wanted)
-    values = {
-        "order_id": order_id,
-        "item_ids": item_ids,
-        "quantities": [wanted[item_id] for item_id in item_ids],
-        "who": who,
-    }
+    values = {"order_id": order_id, "who": who, **quantities(wanted)}
     all_held, short = _HOLD.row(session, values) or ()
     if not all_held:
         raise OutOfStockError(sorted(short))
+
+
+def quantities(wanted: Mapping[int, int]) -> dict[str, list[int]]:
+    """The parameters of `holding` that say what."""
+    item_ids = sorted(wanted)
+    return {"item_ids": item_ids, "quantities": [wanted[item_id] for item_id in item_ids]}
 
 
 def hold_again(session: Session, order_id: int, *, who: str) -> None:

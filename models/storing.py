@@ -1,4 +1,4 @@
-"""One statement stores a whole order; what it has stored is known without being read back."""
+"""One statement stores a whole order and holds its stock; what it has stored need not be read."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy.orm import Session
 
 import settings
+from models import stock
 from models.for_sale import ForSale
 from models.session import now
 from models.statement import Statement
@@ -126,8 +127,8 @@ WITH placed AS (
 ), noted AS (
     INSERT INTO journal (order_id, subject, subject_id, what, to_state, who, why, at)
     SELECT id, 'orders', id, 'order.placed', 'pending', %(who)s, 'placed', created_at FROM placed
-)
-SELECT id, created_at, expires_at FROM placed
+), {stock.holding("(SELECT id FROM placed)")}
+SELECT id, created_at, expires_at, {stock.HELD} FROM placed
 """)  # noqa: S608
 
 
@@ -139,9 +140,10 @@ def store(
     total_minor: int,
     who: str,
 ) -> Placed:
-    """Write the order, its lines, its addresses and its first line of the journal.
+    """Write the order, its lines, its addresses, its first line of the journal and its holds.
 
-    `items` are those of all its SKUs, at whose prices it comes to `total_minor`.
+    `items` are those of all its SKUs, locked, at whose prices it comes to `total_minor`. Raises
+    `stock.OutOfStockError`, after which the transaction must be rolled back.
     """
     lines = [_line(line, items[line.sku]) for line in new.lines]
     addresses = [
@@ -161,8 +163,11 @@ def store(
         "time_to_pay": timedelta(seconds=settings.current().reservation_ttl_seconds),
         **_columns(_LINE, lines),
         **_columns(_ADDRESS, addresses),
+        **stock.quantities(summed(new.lines, items)),
     }
-    order_id, created_at, expires_at = _STORE.row(session, values) or ()
+    order_id, created_at, expires_at, all_held, short = _STORE.row(session, values) or ()
+    if not all_held:
+        raise stock.OutOfStockError(sorted(short))
     return Placed(
         id=order_id,
         order_number=number,
@@ -175,6 +180,15 @@ def store(
         addresses=addresses,
         timeline=[PlacedEntry(who, created_at)],
     )
+
+
+def summed(lines: Sequence[NewLine], items: Mapping[str, ForSale]) -> dict[int, int]:
+    """How many units of each item the lines want together, by item id."""
+    wanted: dict[int, int] = {}
+    for line in lines:
+        item_id = items[line.sku].id
+        wanted[item_id] = wanted.get(item_id, 0) + line.quantity
+    return wanted
 
 
 def _line(line: NewLine, item: ForSale) -> PlacedLine:

@@ -13,7 +13,7 @@ from gunicorn.app.wsgiapp import run  # type: ignore[import-untyped]
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from models import closing, expiring, for_sale, stock
+from models import closing, expiring, for_sale, stock, storing
 from models.for_sale import ForSale
 from models.orders import Order
 from models.statement import Statement
@@ -30,9 +30,11 @@ def judge_before_the_lock() -> None:
     """Hold what was left when one looked, as all do who read, compare and write a moment later."""
     judgement = "AND status = 'available' AND stock - held >= quantity\n"
     look, moment = "JOIN wanted ON item_id = id", "CROSS JOIN pg_sleep(0.05)"
-    assert stock._HOLD.sql.count(judgement) == stock._HOLD.sql.count(look) == 1
-    careless = stock._HOLD.sql.replace(judgement, "").replace(look, f"{look} {moment}")
-    stock._HOLD = Statement(careless)
+    for module, name in ((stock, "_HOLD"), (storing, "_STORE")):
+        careful = getattr(module, name).sql
+        assert careful.count(judgement) == careful.count(look) == 1
+        careless = careful.replace(judgement, "").replace(look, f"{look} {moment}")
+        setattr(module, name, Statement(careless))
     for_sale._LOCK = for_sale._LOOK
 
 
