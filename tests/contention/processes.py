@@ -109,3 +109,17 @@ def without_constraints() -> Iterator[None]:
         session.execute(text("TRUNCATE stock_item, orders CASCADE"))
         for name, definition in checks:
             session.execute(text(f"ALTER TABLE stock_item ADD CONSTRAINT {name} {definition}"))
+
+
+@contextmanager
+def with_many_live_payments() -> Iterator[None]:
+    """Let an order have several at a time, which the database would not; its rows are gone then."""
+    ((definition,),) = sql("SELECT pg_get_indexdef('uq_payment_live'::regclass)")
+    with database() as session:
+        session.execute(text("DROP INDEX uq_payment_live"))
+    try:
+        yield
+    finally:
+        with database() as session:
+            session.execute(text("TRUNCATE stock_item, orders, webhook_event CASCADE"))
+            session.execute(text(definition))
