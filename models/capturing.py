@@ -61,7 +61,7 @@ def _ask(session: Session, verb: str, order: Order, row: Payment) -> bool:
 def is_under_way(session: Session, payment_id: int) -> bool:
     """Whether a worker may be taking or reserving the money at this moment."""
     held = (Job.kind.in_(("payments.capture", "payments.reserve")), Job.state == "leased")
-    is_this = Job.payload["payment_id"].as_integer() == payment_id
+    is_this = Job.payload["payment_id"].as_string() == str(payment_id)  # ids outgrow an INTEGER
     return bool(session.scalar(select(exists().where(*held, is_this))))
 
 

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from models import asking, capturing, closing
 from models.capturing import NotCapturableError
 from models.payment import Payment
-from tests import shop
+from tests import jobs, shop
 from tests.telling import sent_payment, sound, state_of, stock, tell, the_order
 
 
@@ -137,3 +137,16 @@ def test_nothing_is_taken_for_an_order_that_is_closing(client: FlaskClient) -> N
         closing.cancel(session, order_id, who="staff:1", why="not wanted")
     tell(payment_id, "authorised", "look")
     assert shop.sql("SELECT id FROM job WHERE kind = 'payments.capture'") == []
+
+
+@pytest.mark.usefixtures("app")
+def test_the_billionth_payment_is_known_to_be_taken_while_a_worker_takes_it() -> None:
+    many = 10**12
+    shop.stage_job("payments.capture", payment_id=many)
+    ((job_id,),) = shop.sql("SELECT id FROM job")
+    with shop.database() as session:
+        assert not capturing.is_under_way(session, many)
+    jobs.claimed(job_id)
+    with shop.database() as session:
+        assert capturing.is_under_way(session, many)
+        assert not capturing.is_under_way(session, many + 1)
