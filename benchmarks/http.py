@@ -6,12 +6,15 @@ from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_RETRY_AFTER = re.compile(rb"\r\nretry-after: *(\d+)", re.IGNORECASE)
 _CLOSE = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 
 
 class Answer(NamedTuple):
     status: int
     body: bytes
+    retry_after: int | None
+    """Seconds."""
 
 
 class Client:
@@ -44,7 +47,8 @@ class Client:
         answered = await self._reader.readexactly(int(length[1]) if length else 0)
         if _CLOSE.search(head):
             self._close()
-        return Answer(int(head.split(b" ", 2)[1]), answered)
+        pause = _RETRY_AFTER.search(head)
+        return Answer(int(head.split(b" ", 2)[1]), answered, int(pause[1]) if pause else None)
 
     def _close(self) -> None:
         if self._writer is not None:

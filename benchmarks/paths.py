@@ -48,14 +48,14 @@ def create(seconds: float) -> list[Row]:
 def http(seconds: float) -> list[Row]:
     """The least that the product answers, beside a bare endpoint on the same server."""
     with web(PROCESSES) as product, serving(_bare()) as (url, _):
-        seen = product.load("look", clients=16, seconds=seconds, path="/healthz")
+        seen = product.load("look", clients=16, seconds=seconds, paths=["/healthz"])
         bare = load.run(
             "look",
             clients=16,
             seconds=seconds,
             processes=PROCESSES,
             url=url,
-            path="/healthz",
+            paths=["/healthz"],
         )
     return [rows.of("HTTP: liveness", seen, bare.rate, None)]
 

@@ -35,7 +35,7 @@ PATIENT = {
     "STRIPE_REQUESTS_PER_SECOND": "100000",
 }
 _COUNTING = {"shared_preload_libraries": "pg_stat_statements"}
-_STOCK = f"""
+STOCK = f"""
 INSERT INTO stock_item (sku, title, unit_price_minor, currency, stock, held, is_unique, status,
                         created_at)
 SELECT 'SKU-' || number, 'Blue T-shirt', 1999, 'EUR', 100000000, 0, false, 'available',
@@ -128,20 +128,28 @@ def whole(**environment: str) -> Iterator[Web]:
         )
         told["provider_url"] = state["base_urls"]["provider"]
         told["control_url"] = state["provider_control_url"]
+        told["mail_control_url"] = state["mail_control_url"]
         told["publishable_key"] = state["publishable_key"]
         parties = {name: [pid] for name, pid in state["pids"].items() if name != "runner"}
         yield Web(told["url"], state["database_url"], told, parties)
 
 
 def slow_down_the_provider(told: dict[str, Any], seconds: float) -> None:
-    """Have the stand-in take so long over each payment that it opens."""
-    fault = {
-        "endpoint": "payment_intents.create",
-        "fault": "delay",
-        "seconds": seconds,
-        "times": 1_000_000,
-    }
-    requests.post(f"{told['control_url']}/faults", json=fault, timeout=10).raise_for_status()
+    """Have the stand-in take so long over each payment that it opens, if it is for any time."""
+    fault = {"endpoint": "payment_intents.create", "fault": "delay", "times": 1_000_000}
+    _set_fault(told["control_url"], fault, seconds)
+
+
+def slow_down_the_mail(told: dict[str, Any], seconds: float) -> None:
+    """Have the mail server take so long over each mail, if it is for any time."""
+    _set_fault(told["mail_control_url"], {"kind": "delay"}, seconds)
+
+
+def _set_fault(control_url: str, fault: dict[str, Any], seconds: float) -> None:
+    requests.delete(f"{control_url}/faults", timeout=10).raise_for_status()
+    if seconds:
+        told = {**fault, "seconds": seconds}
+        requests.post(f"{control_url}/faults", json=told, timeout=10).raise_for_status()
 
 
 def _told(url: str, database_url: str, secret: str, instance: str) -> dict[str, Any]:
@@ -160,7 +168,7 @@ def _told(url: str, database_url: str, secret: str, instance: str) -> dict[str, 
 
 def _stock_up(database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as database:
-        database.execute(_STOCK)
+        database.execute(STOCK)
         loaded = database.execute("SHOW shared_preload_libraries").fetchone()
         if loaded and loaded[0]:
             database.execute("CREATE EXTENSION pg_stat_statements")

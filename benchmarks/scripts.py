@@ -32,11 +32,12 @@ _events = count()
 
 @asynccontextmanager
 async def look(told: Told, _number: int) -> AsyncIterator[Act]:
-    """GET a path."""
+    """GET one of some paths."""
     async with Client(told["url"]) as client:
 
         async def act() -> tuple[int, bool]:
-            answer = await client.ask("GET", told["path"])
+            path = random.choice(told["paths"])  # noqa: S311
+            answer = await client.ask("GET", path, headers=told.get("headers", ""))
             return answer.status, answer.status == 200  # noqa: PLR2004
 
         yield act
@@ -49,6 +50,7 @@ async def create(told: Told, _number: int) -> AsyncIterator[Act]:
 
         async def act() -> tuple[int, bool]:
             answer = await _place(client, told)
+            assert answer.status != 503 or answer.retry_after  # noqa: PLR2004
             return answer.status, answer.status == 201  # noqa: PLR2004
 
         yield act

@@ -37,6 +37,8 @@ class Job(Base):
         Index("ix_job_ready", "run_at", "id", postgresql_where=text("state = 'ready'")),
         Index("ix_job_leased", "lease_until", postgresql_where=text("state = 'leased'")),
         Index("ix_job_dead", "id", postgresql_where=text("state = 'dead'")),
+        Index("ix_job_cancelled", "id", postgresql_where=text("state = 'cancelled'")),
+        Index(None, "kind", "id"),
         Index(None, "order_id"),
     )
 

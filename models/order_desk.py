@@ -11,11 +11,17 @@ from models import journal, orders
 from models.orders import Order, OrderItem
 from models.session import now, signal_after_commit
 
+
+def _is_sent(fulfilment: str) -> ColumnElement[bool]:
+    """Only what is paid leaves the shop, and the index begins with that."""
+    return (Order.state == "paid") & (Order.fulfilment == fulfilment)
+
+
 STATUSES: dict[str, ColumnElement[bool]] = {
     "refunded": (Order.refunded_minor > 0) & (Order.refunded_minor >= Order.total_minor),
     "partially_refunded": (Order.refunded_minor > 0) & (Order.refunded_minor < Order.total_minor),
     **{
-        fulfilment: (Order.refunded_minor == 0) & (Order.fulfilment == fulfilment)
+        fulfilment: (Order.refunded_minor == 0) & _is_sent(fulfilment)
         for fulfilment in ("shipped", "delivered")
     },
     **{
@@ -63,6 +69,8 @@ class Filter:
                 return STATUSES[str(value)]
             case "email":
                 return func.lower(Order.email) == str(value).lower()
+            case "fulfilment" if value != "none":
+                return _is_sent(str(value))
             case "sku":
                 bought = (OrderItem.order_id == Order.id, OrderItem.product_sku == value)
                 return exists().where(*bought)

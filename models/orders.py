@@ -53,6 +53,7 @@ class Order(Base):
         Index(None, "user_id"),
         Index("ix_orders_unpaid", "client_hash", postgresql_where=text("state = 'pending'")),
         Index("ix_orders_email", text("lower(email)")),
+        Index(None, "state", "fulfilment", "id"),
         Index("ix_orders_disputed", "id", postgresql_where=text("disputed")),
         Index("ix_orders_refunded", "id", postgresql_where=text("refunded_minor > 0")),
     )

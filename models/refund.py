@@ -86,6 +86,8 @@ class Refund(Base):
         ),
         Index(None, "payment_id"),
         Index(None, "order_id"),
+        Index(None, "state", "id"),
+        Index(None, "origin", "id"),
         Index("ix_refund_look_at", "look_at", postgresql_where=text("look_at IS NOT NULL")),
     )
 

@@ -29,6 +29,7 @@ class WebhookEvent(Base):
         UniqueConstraint("provider", "event_id"),
         CheckConstraint("state IN ('received', 'applied', 'ignored', 'parked')", name="state"),
         Index("ix_webhook_event_parked", "id", postgresql_where=text("state = 'parked'")),
+        Index(None, "state", "id"),
         Index(None, "order_id", postgresql_where=text("order_id IS NOT NULL")),
     )
 

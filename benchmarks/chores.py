@@ -1,0 +1,86 @@
+"""What workers and beat do beside the web, done once and timed.
+
+`python -m benchmarks.chores NAME` works on the database of its environment, and prints how many a
+second were done. No worker may run there meanwhile.
+"""
+
+import argparse
+import time
+
+from sqlalchemy import text
+
+_JOBS, _ORDERS = 1000, 200
+_STAGE = text("""
+INSERT INTO job (kind, dedupe_key, payload, queue, state, run_at, attempts, max_attempts, rung_at,
+                 created_at)
+SELECT 'payments.refresh', 'benchmark:' || number, '{}', 'payments', 'ready',
+       clock_timestamp() - interval '1 h', 0, 1, clock_timestamp() - interval '2 h',
+       clock_timestamp()
+FROM generate_series(1, :jobs) AS number
+""")
+_UNSTAGE = text("DELETE FROM job WHERE dedupe_key LIKE 'benchmark:%'")
+_OVERDUE = text(
+    "UPDATE orders SET expires_at = clock_timestamp() WHERE state = 'pending' AND closing IS NULL"
+)
+
+
+def relay() -> float:
+    """Jobs rung for by beat."""
+    from models.session import transaction  # noqa: PLC0415 - after the environment is set
+    from tasks import database_app  # noqa: PLC0415
+    from tasks.relay import reap, ring_due  # noqa: PLC0415
+
+    with database_app.app_context():
+        with transaction() as session:
+            session.execute(_STAGE, {"jobs": _JOBS})
+        began, rung = time.perf_counter(), 0
+        while found := ring_due():
+            reap()
+            rung += found
+        took = time.perf_counter() - began
+        with transaction() as session:
+            session.execute(_UNSTAGE)
+    assert rung == _JOBS, rung
+    return rung / took
+
+
+def sweep() -> float:
+    """Overdue orders closed."""
+    from models.placing import place  # noqa: PLC0415 - after the environment is set
+    from models.session import transaction  # noqa: PLC0415
+    from models.storing import NewLine, NewOrder  # noqa: PLC0415
+    from tasks import database_app  # noqa: PLC0415
+    from tasks.reservations import close_overdue  # noqa: PLC0415
+
+    address = {"line1": "1 Street", "city": "Town", "postal_code": "1", "country": "IE"}
+    with database_app.app_context():
+        for number in range(_ORDERS):
+            lines = [NewLine(sku=f"SKU-{number}", unit_price_minor=1999, quantity=1)]
+            new = NewOrder(
+                email="guest@example.com",
+                currency="EUR",
+                lines=lines,
+                addresses={"shipping": address},
+            )
+            with transaction() as session:
+                place(session, new, chargeable=range(10**9), who="guest")
+        with transaction() as session:
+            session.execute(_OVERDUE)
+        began = time.perf_counter()
+        closed = sum(close_overdue())
+        took = time.perf_counter() - began
+    assert closed >= _ORDERS, closed
+    return closed / took
+
+
+CHORES = {each.__name__: each for each in (relay, sweep)}
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("name", choices=CHORES)
+    print(CHORES[options.parse_args().name]())
+
+
+if __name__ == "__main__":
+    main()
