@@ -29,7 +29,8 @@ ROUTINE = ("reservations.sweep", "janitor.sweep")
 EVERYTHING = (*ROUTINE, "reconcile.payments", "reconcile.refunds", "reconcile.disputes")
 _PRICES = {SHIRT: 19.99, CUP: 5, PIECE: 19.99}
 _A_DAY = 25 * 3600
-_ENDING = (20 * 60, 3 * 3600, 13 * 3600, _A_DAY, _A_DAY, 8 * 86400, _A_DAY, _A_DAY)
+# Reserved money is let go after a week, or after 29 days.
+_ENDING = (20 * 60, 3 * 3600, 13 * 3600, *(_A_DAY, _A_DAY), 8 * 86400, _A_DAY, 22 * 86400, _A_DAY)
 
 
 def chosen(things: Sequence[T], number: int) -> T | None:
