@@ -49,7 +49,7 @@ def story(seconds: float) -> list[Row]:
     """Create, start-payment, pay, webhook, booked, mailed: with a quick and a slow provider."""
     rows = []
     with whole(
-        WEB_CONCURRENCY=str(PROCESSES), WEB_THREADS="32", WORKER_THREADS="32", MAIL_THREADS="4"
+        WEB_CONCURRENCY=str(PROCESSES), WEB_THREADS="64", WORKER_THREADS="32", MAIL_THREADS="4"
     ) as product:
         product.load("story", clients=4, seconds=WARM_SECONDS, processes=1)
         rows.append(_story(product, seconds, "whole story", 8, 50))
