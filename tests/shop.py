@@ -292,9 +292,9 @@ def patiently(post: Callable[[], TestResponse]) -> TestResponse:
     return answer
 
 
-def await_that(condition: Callable[[], object]) -> None:
+def await_that(condition: Callable[[], object], seconds: float = 15) -> None:
     """Return when the condition holds, or fail after a long while."""
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it never came true"
         time.sleep(0.01)

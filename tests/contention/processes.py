@@ -15,6 +15,7 @@ from tests.shop import await_that, database, sql
 
 ROOT = Path(__file__).parents[2]
 _WEB_PROCESSES = 2
+_START_SECONDS = 60
 
 
 @contextmanager
@@ -29,7 +30,7 @@ def serving(guard: str = "none", **changes: str) -> Iterator[str]:
     told = {"LOG_LEVEL": "CRITICAL", "LONGEST_QUEUE_SECONDS": "0.5", **changes}
     with _process("serve", guard, *words, **told):
         url = f"http://127.0.0.1:{port}"
-        await_that(lambda: _answers(url))
+        await_that(lambda: _answers(url), _START_SECONDS)
         yield url
 
 

@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.wiring, pytest.mark.timeout(240)]
 
 TOTAL_MINOR = 1999
 METHODS = ("paypal", "card")
+SELLING = {"PAYMENT_PROVIDERS": "stripe,paypal", "PAYMENT_METHODS": "card,paypal"}
 _SETTLED_SECONDS = 60
 _PAUSE_SECONDS = 0.05
 _WAIT_SECONDS = 10
@@ -96,9 +97,9 @@ def providers(
     paypal_sandbox: PayPalProcess,
     monkeypatch: pytest.MonkeyPatch,
 ) -> tuple[StripeProcess, PayPalProcess]:
-    """The processes of the product, which inherit this environment, sell by both of them."""
-    monkeypatch.setenv("PAYMENT_PROVIDERS", "stripe,paypal")
-    monkeypatch.setenv("PAYMENT_METHODS", "card,paypal")
+    """Both, emptied; workers, which inherit this environment, know of both."""
+    for name, value in SELLING.items():
+        monkeypatch.setenv(name, value)
     for sandbox in (stripe_sandbox, paypal_sandbox):
         sandbox.control("reset")
     shop.make_item(units=100)
@@ -117,7 +118,15 @@ def _told_by(web: str, providers: Sequence[SandboxProcess]) -> Iterator[None]:
             sandbox.control("config", {"webhook_url": None})
 
 
+@pytest.fixture(scope="session")
+def web(product: object) -> Iterator[str]:
+    """Where two web processes listen that sell by both providers, and turn nobody away."""
+    with serving(**SELLING, LONGEST_QUEUE_SECONDS="0") as url:
+        yield url
+
+
 def _paid(
+    web: str,
     providers: tuple[StripeProcess, PayPalProcess],
     orders: int,
     pay: Callable[[Sequence[Order]], object],
@@ -125,7 +134,6 @@ def _paid(
 ) -> list[Order]:
     """Have so many orders paid so, and let everything come to rest."""
     with ExitStack() as stack:
-        web = stack.enter_context(serving(guard, LONGEST_QUEUE_SECONDS="0"))
         workers = [stack.enter_context(gated("work", guard)) for _ in range(2)]
         stack.enter_context(_told_by(web, providers))
         for worker in workers:
@@ -172,9 +180,9 @@ def _untold(providers: Sequence[SandboxProcess]) -> list[Any]:
 
 
 def test_two_tabs_that_pay_by_two_providers_at_once_pay_once(
-    providers: tuple[StripeProcess, PayPalProcess], size: Size, figures: list[str]
+    web: str, providers: tuple[StripeProcess, PayPalProcess], size: Size, figures: list[str]
 ) -> None:
-    placed = _paid(providers, size.orders, _in_two_tabs_at_once)
+    placed = _paid(web, providers, size.orders, _in_two_tabs_at_once)
 
     assert [order.kept(*providers) for order in placed] == [TOTAL_MINOR] * len(placed)
     given_back = sum(len(each.ledger()["refunds"]) for each in providers)
@@ -183,9 +191,9 @@ def test_two_tabs_that_pay_by_two_providers_at_once_pay_once(
 
 
 def test_with_one_live_payment_what_was_left_in_the_other_tab_takes_no_money(
-    providers: tuple[StripeProcess, PayPalProcess],
+    web: str, providers: tuple[StripeProcess, PayPalProcess]
 ) -> None:
-    (order,) = _paid(providers, 1, _in_one_tab_after_the_other)
+    (order,) = _paid(web, providers, 1, _in_one_tab_after_the_other)
     assert order.kept(*providers) == TOTAL_MINOR
     assert providers[1].ledger()["captures"] == []
 
@@ -195,5 +203,6 @@ def test_without_one_live_payment_two_tabs_pay_twice(
 ) -> None:
     with with_many_live_payments():
         careless = "begin_beside_and_keep_all"
-        (order,) = _paid(providers, 1, _in_one_tab_after_the_other, careless)
+        with serving(careless, **SELLING, LONGEST_QUEUE_SECONDS="0") as url:
+            (order,) = _paid(url, providers, 1, _in_one_tab_after_the_other, careless)
         assert order.kept(*providers) == 2 * TOTAL_MINOR

@@ -85,22 +85,6 @@ def test_it_serves_this_machine_only() -> None:
     assert "not a loopback address" in refused.stderr
 
 
-def test_other_sites_cannot_steer_it_through_a_browser(sandbox: StripeProcess) -> None:
-    reset = f"{sandbox.url}/_control/reset"
-    for headers in ({"Host": "evil.example"}, {"Origin": "https://evil.example"}):
-        assert requests.post(reset, headers=headers, timeout=10).status_code == 403
-    assert requests.post(reset, headers={"Origin": sandbox.url}, timeout=10).status_code == 200
-
-
-def test_it_imports_nothing_of_the_shop() -> None:
-    code = (
-        "import sys, sandbox.stripe.server;"
-        "shop = {'web', 'tasks', 'models', 'providers', 'settings', 'sqlalchemy', 'celery'};"
-        "assert not shop & set(sys.modules), shop & set(sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=30, check=True)
-
-
 def test_the_page_shows_payments_with_their_buttons(
     sandbox: StripeProcess, client: stripe.StripeClient
 ) -> None:
@@ -122,8 +106,8 @@ def test_the_page_shows_payments_with_their_buttons(
 def test_the_page_escapes_what_others_wrote(
     sandbox: StripeProcess, client: stripe.StripeClient
 ) -> None:
-    client.v1.payment_intents.create(EUR_49_90 | {"metadata": {"order": "<script>alert(1)"}})
-    assert "<script>" not in requests.get(sandbox.url, timeout=10).text
+    client.v1.payment_intents.create(EUR_49_90 | {"metadata": {"payment_id": "<script>alert(1)"}})
+    assert "&lt;script&gt;alert(1)" in requests.get(sandbox.url, timeout=10).text
     shown = requests.get(sandbox.url, params={"problem": "<script>"}, timeout=10).text
     assert "&lt;script&gt;" in shown
 
