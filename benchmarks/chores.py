@@ -1,13 +1,19 @@
 """What workers and beat do beside the web, done once and timed.
 
-`python -m benchmarks.chores NAME` works on the database of its environment, and prints how many a
-second were done. No worker may run there meanwhile.
+`python -m benchmarks.chores NAME PID` works on the database of its environment, and prints how many
+milliseconds of a core one took, of this process and of PostgreSQL, whose process id is given. No
+worker may run there meanwhile.
 """
 
 import argparse
 import time
+from collections.abc import Callable
 
 from sqlalchemy import text
+
+from benchmarks.parties import cpu_seconds
+
+Clock = Callable[[], float]
 
 _JOBS, _ORDERS = 1000, 200
 _STAGE = text("""
@@ -24,7 +30,7 @@ _OVERDUE = text(
 )
 
 
-def relay() -> float:
+def relay(clock: Clock) -> float:
     """Jobs rung for by beat."""
     from models.session import transaction  # noqa: PLC0415 - after the environment is set
     from tasks import database_app  # noqa: PLC0415
@@ -33,18 +39,18 @@ def relay() -> float:
     with database_app.app_context():
         with transaction() as session:
             session.execute(_STAGE, {"jobs": _JOBS})
-        began, rung = time.perf_counter(), 0
+        began, rung = clock(), 0
         while found := ring_due():
             reap()
             rung += found
-        took = time.perf_counter() - began
+        took = clock() - began
         with transaction() as session:
             session.execute(_UNSTAGE)
     assert rung == _JOBS, rung
-    return rung / took
+    return took / rung
 
 
-def sweep() -> float:
+def sweep(clock: Clock) -> float:
     """Overdue orders closed."""
     from models.placing import place  # noqa: PLC0415 - after the environment is set
     from models.session import transaction  # noqa: PLC0415
@@ -66,11 +72,11 @@ def sweep() -> float:
                 place(session, new, chargeable=range(10**9), who="guest")
         with transaction() as session:
             session.execute(_OVERDUE)
-        began = time.perf_counter()
+        began = clock()
         closed = sum(close_overdue())
-        took = time.perf_counter() - began
+        took = clock() - began
     assert closed >= _ORDERS, closed
-    return closed / took
+    return took / closed
 
 
 CHORES = {each.__name__: each for each in (relay, sweep)}
@@ -79,7 +85,14 @@ CHORES = {each.__name__: each for each in (relay, sweep)}
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("name", choices=CHORES)
-    print(CHORES[options.parse_args().name]())
+    options.add_argument("postgresql", type=int)
+    given = options.parse_args()
+    parties = {"PostgreSQL": [given.postgresql]}
+
+    def clock() -> float:
+        return 1000 * (time.process_time() + cpu_seconds(parties)["PostgreSQL"])
+
+    print(CHORES[given.name](clock))
 
 
 if __name__ == "__main__":

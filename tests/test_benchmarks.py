@@ -37,6 +37,23 @@ def test_a_path_is_measured_beside_its_floor() -> None:
     assert costs.memory_mb["web"] > 20
 
 
+@pytest.mark.wiring
+def test_beyond_capacity_buyers_are_served_or_told_when_to_come_back() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.pressure", "crowd", "--seconds", "1"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=110,
+    )
+
+    assert done.returncode == 0, done.stderr[-3000:]
+    _, *table = done.stdout.splitlines()
+    rows = [[float(cell) for cell in line.split()] for line in table]
+    assert [served > 0 for _, served, *_ in rows] == [True] * 4
+
+
 def test_what_is_asked_is_a_share_of_the_floor_or_a_rate() -> None:
     assert Row(name="a", rate=30, floor=100, least=0.3).is_met
     assert not Row(name="a", rate=29, floor=100, least=0.3).is_met
