@@ -35,10 +35,7 @@ reset: $(FOR_RUN) ## Stop everything and delete its data
 	@$(RUNNER) reset
 
 test: $(FOR_TEST) browser ## Run all tests against real servers
-	@rm -rf var/statements
-	@$(IN)python -m pytest --numprocesses auto --maxprocesses 4 --no-loadscope-reorder \
-		--ignore tests/plans -p tests.plans.recorder --record var/statements
-	@$(IN)python -m pytest -q tests/plans --explain var/statements
+	@$(IN)python -m pytest --numprocesses auto --maxprocesses 4 --no-loadscope-reorder
 
 faults: $(FOR_TEST) ## Kill every part of the product, one after another; takes long
 	@$(IN)python -m pytest tests/faults --faults $(if $(DEFAULTS),--defaults --timeout 400)

@@ -1,7 +1,7 @@
 """No statement takes longer as the shop grows: none scans a table that grows.
 
-Here a few stories are told, every page is looked at, and every periodic job is run. `make test`
-has all of its tests recorded, and explains every statement that any of them made the product send.
+Here a few stories are told, every page is looked at, and every periodic job is run.
+What another run has recorded (see `tests.plans.recorder`) is judged as well, if it is given.
 """
 
 import re
