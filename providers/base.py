@@ -91,6 +91,17 @@ class ProviderEvent:
     body: Mapping[str, Any] = field(default_factory=dict)
     """The provider's own words, less secrets."""
 
+    @property
+    def is_about_a_payment(self) -> bool:
+        return self.provider_payment_id is not None or self.marked_payment_id is not None
+
+    @property
+    def idle_because(self) -> str | None:
+        """Why nothing is to be made of it though it may be our business, if nothing is."""
+        told = (self.payment, self.refund, self.dispute, self.attempt, self.looks, self.warning)
+        is_news = self.is_about_a_payment and any(told)
+        return None if is_news else f"{self.type} changes nothing here"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page(Generic[T]):

@@ -38,8 +38,8 @@ def apply(work: Work, event_row_id: int) -> None:
             payment_id = _match(session, stored.provider, event)
     if event is None:
         return work.skip("applied already")
-    if not _tells_something(event):
-        return _end(work, event_row_id, "ignored", f"{event.type} changes nothing here")
+    if event.idle_because is not None:  # to the release that stored it, it was news
+        return _end(work, event_row_id, "ignored", event.idle_because)
     if payment_id is None:
         return _leave(work, event_row_id, event)
     with work.finish() as session:
@@ -52,17 +52,8 @@ def apply(work: Work, event_row_id: int) -> None:
     return None
 
 
-def _tells_something(event: ProviderEvent) -> bool:
-    told = (event.payment, event.refund, event.dispute, event.attempt, event.looks, event.warning)
-    return _is_about_a_payment(event) and any(told)
-
-
-def _is_about_a_payment(event: ProviderEvent) -> bool:
-    return event.provider_payment_id is not None or event.marked_payment_id is not None
-
-
 def _match(session: Session, provider: str, event: ProviderEvent) -> int | None:
-    if not _is_about_a_payment(event):
+    if not event.is_about_a_payment:
         return None
     return matching.match(
         session,

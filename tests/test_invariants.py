@@ -51,9 +51,8 @@ def test_damage_is_seen(client: FlaskClient, number: int, damage: str) -> None:
     shop.make_item(units=10)
     tell(sent_payment(client), "succeeded")
     shop.place(client)
-    shop.deliver(
-        client, shop.event_about({"object": "charge", "id": "ch_1"}, type="charge.succeeded")
-    )
+    charge = {"object": "charge", "id": "ch_1", "payment_intent": "pi_1"}
+    shop.deliver(client, shop.event_about(charge, type="charge.refunded"))
     assert broken_by("SELECT 1") == []
 
     assert any(line.startswith(f"{number}: ") for line in broken_by(damage))

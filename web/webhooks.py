@@ -59,7 +59,7 @@ def receive(provider: str) -> dict[str, Any]:
             type_=event.type,
             body=dict(event.body),
             occurred_at=event.occurred_at,
-            ignored_because=event.foreign_because,
+            ignored_because=event.foreign_because or event.idle_because,
         )
     if not is_new:
         return {"skipped": True}

@@ -172,6 +172,13 @@ def test_an_event_that_is_not_about_a_payment_of_ours_is_kept_and_ignored(
     assert reason in why
 
 
+def test_an_event_that_changes_nothing_costs_no_job(client: FlaskClient) -> None:
+    charge = {"object": "charge", "id": "ch_1", "payment_intent": "pi_1", "livemode": False}
+    shop.deliver(client, shop.event_about(charge, type="charge.succeeded"))
+    assert received() == [("charge.succeeded", "ignored")]
+    assert shop.sql("SELECT count(*) FROM job") == [(0,)]
+
+
 def charge_of(stripe_sandbox: StripeProcess, secret: str) -> str:
     """The provider's id of the money that this payment brought."""
     intent = stripe_sandbox.client().v1.payment_intents.retrieve(secret.partition("_secret_")[0])
