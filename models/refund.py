@@ -223,15 +223,6 @@ def of_order(session: Session, order_id: int) -> Sequence[Refund]:
     ).all()
 
 
-def live_of_payment(session: Session, payment_id: int) -> Sequence[Refund]:
-    """The payment's refunds that have not ended, oldest first."""
-    return session.scalars(
-        select(Refund)
-        .where(Refund.payment_id == payment_id, Refund.state.in_(LIVE))
-        .order_by(Refund.id)
-    ).all()
-
-
 class Sums(NamedTuple):
     """Of a payment's refunds, in minor units."""
 

@@ -1,7 +1,6 @@
 """The staff desk as staff meet it, in a real browser on the real product."""
 
 import secrets
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,7 +15,6 @@ from tests.wiring.product import Product
 pytestmark = [pytest.mark.wiring, pytest.mark.timeout(300)]  # the first waits for the start
 
 Order = dict[str, Any]
-Colleague = Callable[[], Person]
 
 PHONE: dict[str, Any] = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
 MARKUP = "<img src=x onerror=alert(1)><script>alert(2)</script>"

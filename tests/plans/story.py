@@ -19,16 +19,6 @@ from web.desk.orders import SHOWN
 
 _PERIODIC = ("audit", "janitor", "maintenance", "reconcile", "reservations")
 _SKUS = [f"SKU-{number}" for number in range(9)]
-_STATUSES = [
-    "paid",
-    "pending",
-    "expired",
-    "cancelled",
-    "shipped",
-    "delivered",
-    "refunded",
-    "partially_refunded",
-]
 _QUERIES = {
     "/orders/payment-options/": ["currency=EUR"],
     "/orders/": [
