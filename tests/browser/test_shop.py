@@ -86,6 +86,23 @@ def test_who_is_refused_at_klarna_pays_by_card(buyer: Person, running: Product) 
     assert _charges(running, buyer.order_id) == ["cancelled", "succeeded"]
 
 
+def test_paypal_is_approved_on_a_page_of_its_own(buyer: Person, running: Product) -> None:
+    _takes(buyer, "Stoneware mug").chooses("PayPal").clicks("Pay €14.50")
+    buyer.sees("The shop asks you to pay with PayPal.").clicks("Approve").order_turns("paid")
+
+    rows = "SELECT provider, state FROM payment WHERE order_id = %s"
+    assert running.sql(rows, buyer.order_id) == [("paypal", "succeeded")]
+
+
+def test_who_turns_back_at_paypal_pays_by_card(buyer: Person, running: Product) -> None:
+    _takes(buyer, "Canvas tote bag").chooses("PayPal").clicks("Pay €12.50")
+    buyer.clicks("Cancel and go back").chooses(GOOD).clicks("Pay €12.50").order_turns("paid")
+
+    rows = "SELECT provider, state FROM payment WHERE order_id = %s ORDER BY id"
+    ways = [("paypal", "cancelled"), ("stripe", "succeeded")]
+    assert running.sql(rows, buyer.order_id) == ways
+
+
 def test_a_slow_bank_is_waited_for(buyer: Person, running: Product) -> None:
     _takes(buyer, "Black T-shirt").chooses(SLOW).clicks("Pay €19.99")
     buyer.sees("Your bank is thinking.").sees("you are the bank")
