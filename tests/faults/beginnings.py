@@ -176,6 +176,13 @@ def to_be_captured(story: Story) -> None:
     story.choose_job("payments.capture")
 
 
+def to_be_reserved(story: Story) -> None:
+    """The buyer has agreed; that the provider has the money reserved by now, nobody has heard."""
+    reserved(story)
+    story.stage("payments.reserve", payment_id=story.payment_id())
+    story.choose_job("payments.reserve")
+
+
 def stray(story: Story) -> None:
     """The order is paid, and a second intent bears its payment's name."""
     paid(story)

@@ -33,6 +33,7 @@ from tests.faults.beginnings import (
     to_be_mailed,
     to_be_recorded,
     to_be_refunded,
+    to_be_reserved,
     told_of_success,
     with_a_clerk,
 )
@@ -133,6 +134,7 @@ JOBS = {
     ),
     "payments.create_intent": Scenario(before=started),
     "payments.refresh": Scenario(before=in_doubt),
+    "payments.reserve": Scenario(before=to_be_reserved, go_on=_again(Story.capture)),
     "payments.capture": Scenario(before=to_be_captured),
     "payments.close": Scenario(before=closing, go_on=Story.settle, ending=EXPIRED),
     "payments.close, unanswered": Scenario(
