@@ -45,26 +45,28 @@ class Person:
     def clicks(self, words: str) -> Self:
         """Click what bears these words as soon as it can be clicked."""
         place = (By.XPATH, _BUTTONS.format(words=f'"{words}"'))
-
-        def click(driver: Chrome) -> bool:
-            found = [each for each in driver.find_elements(*place) if _is_usable(each)]
-            if found:
-                found[-1].click()
-            return bool(found)
-
-        self._wait(click, f"{words!r} to click")
+        self._clicks(place, _is_usable, repr(words))
         return self
 
     def presses(self, selector: str) -> Self:
         """Click what has no words of its own."""
-        self.driver.find_element(By.CSS_SELECTOR, selector).click()
+        self._clicks((By.CSS_SELECTOR, selector), lambda _: True, selector)
         return self
 
     def presses_act(self, act: str) -> Self:
         """Press the button of the sandbox desk for this act, once it is there."""
-        selector = f"[data-act='{act}']"
-        self._wait(lambda driver: driver.find_elements(By.CSS_SELECTOR, selector), act)
-        return self.presses(selector)
+        return self.presses(f"[data-act='{act}']")
+
+    def _clicks(
+        self, place: tuple[str, str], is_meant: Callable[[WebElement], bool], what: str
+    ) -> None:
+        def click(driver: Chrome) -> bool:
+            found = [each for each in driver.find_elements(*place) if is_meant(each)]
+            if found:
+                found[-1].click()
+            return bool(found)
+
+        self._wait(click, f"{what} to click")
 
     def width_of_page(self) -> int:
         script = "return Math.max(document.documentElement.scrollWidth, innerWidth)"

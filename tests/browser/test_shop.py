@@ -23,7 +23,7 @@ def _takes(person: Person, title: str) -> Person:
 
 
 def _charges(product: Product, order_id: int) -> list[str]:
-    rows = product.sql("SELECT state FROM payment WHERE order_id = %s", order_id)
+    rows = product.sql("SELECT state FROM payment WHERE order_id = %s ORDER BY id", order_id)
     return [state for (state,) in rows]
 
 

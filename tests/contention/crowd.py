@@ -37,6 +37,11 @@ class Answer(NamedTuple):
         return self.body.get("code")
 
     @property
+    def is_shed(self) -> bool:
+        """Turned away at the door: the application, which names every request, never saw it."""
+        return self.status == _BUSY and "X-Request-Id" not in self.headers
+
+    @property
     def retry_after(self) -> int:
         """In how many seconds to come back."""
         (told,) = re.findall(r"^Retry-After: (\d+)", self.headers, re.MULTILINE)

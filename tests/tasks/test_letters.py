@@ -217,7 +217,7 @@ def test_who_did_not_pay_in_time_is_told_if_the_shop_wants_it(
     shop.let_pass(minutes=16)
     shop.sweep()
 
-    assert shop.sql("SELECT kind FROM notification") == [(kind,) for kind in kinds]
+    assert shop.sql("SELECT kind FROM notification ORDER BY id") == [(kind,) for kind in kinds]
     for mail in mails():
         assert mail["Subject"].endswith("was not paid in time")
         assert told(mail, "not paid in time", "Blue T-shirt", "on sale again", "You owe nothing")
