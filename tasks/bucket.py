@@ -20,6 +20,7 @@ from redis import RedisError
 
 from tasks.breaker import NotNowError
 from tasks.doorbell import channel, redis_client
+from tasks.line import Line, Script
 
 _BURST_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 60.0
@@ -42,7 +43,7 @@ end
 """
 # KEYS: the buckets, then the line; ARGV: longest pause, patience, then an interval and a depth
 # for each bucket, all in microseconds. Zero if a token was drawn from each, else the wait.
-_DRAW = f"""{_LUA}
+_DRAW = Script(f"""{_LUA}
 local line, full, wait, slowest = KEYS[#KEYS], {{}}, 0, 0
 for i = 1, #KEYS - 1 do
   local interval, depth = tonumber(ARGV[2 * i + 1]), tonumber(ARGV[2 * i + 2])
@@ -61,8 +62,10 @@ for i = 1, #KEYS - 1 do
   keep(KEYS[i], full[i] + ARGV[2 * i + 1])
 end
 return 0
-"""
-_EMPTY = f"{_LUA} keep(KEYS[1], math.max(moment(KEYS[1]), now + math.min(ARGV[1], ARGV[2])))"
+""")
+_EMPTY = Script(
+    f"{_LUA} keep(KEYS[1], math.max(moment(KEYS[1]), now + math.min(ARGV[1], ARGV[2])))"
+)
 
 logger = logging.getLogger(__name__)
 
@@ -89,9 +92,7 @@ class Buckets:
     """The buckets of all processes in Redis, and this process's own for when it is away."""
 
     def __init__(self) -> None:
-        self._redis = redis_client()
-        self._draw = self._redis.register_script(_DRAW)
-        self._empty = self._redis.register_script(_EMPTY)
+        self._line = Line(redis_client())
         self._own = OwnBuckets()
         self._silent_until = 0.0
 
@@ -113,7 +114,7 @@ class Buckets:
         if self._is_silent:
             return self._own.empty(draw.bucket, full_in)
         try:
-            self._empty([channel(draw.bucket)], [_MOST, full_in])
+            self._line.run(_EMPTY, [channel(draw.bucket)], [_MOST, full_in])
         except RedisError as error:
             self._do_without(error)
             self._own.empty(draw.bucket, full_in)
@@ -136,7 +137,7 @@ class Buckets:
     def _ask_redis(self, draws: Sequence[Draw], line: str, patience: int) -> float:
         keys = [channel(name) for name in (*(each.bucket for each in draws), line)]
         sizes = [size for each in draws for size in (each.interval, each.depth)]
-        return float(self._draw(keys, [_MOST, patience, *sizes])) / _MICROSECONDS
+        return float(self._line.run(_DRAW, keys, [_MOST, patience, *sizes])) / _MICROSECONDS
 
     def _do_without(self, error: RedisError) -> None:
         self._silent_until = time.monotonic() + _SILENT_SECONDS

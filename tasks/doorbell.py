@@ -21,6 +21,7 @@ from redis.retry import Retry
 import settings
 from models.session import Rung
 from providers.metrics import Counter
+from tasks.line import Line
 
 _TIMEOUT = 0.5
 _PAUSE_AFTER_FAILURE = 5.0
@@ -61,8 +62,8 @@ class Doorbell:
     def __init__(self, app: Celery) -> None:
         self._app = app
         self._forms: dict[str, _Form] = {}
-        self._broker: Redis | None = None
-        self._redis: Redis | None = None
+        self._broker: Line | None = None
+        self._redis: Line | None = None
         self._silent_until = 0.0
 
     def __call__(self, jobs: Sequence[Rung], signals: Sequence[str]) -> None:
@@ -91,13 +92,13 @@ class Doorbell:
         if not jobs:
             return
         if self._broker is None:
-            self._broker = redis_client(url=settings.current().celery_broker_url)
+            self._broker = Line(redis_client(url=settings.current().celery_broker_url))
         messages = defaultdict(list)
         for rung in jobs:
             form = self._form(rung.kind)
             messages[form.key].append(_message(form, rung.job_id))
         for key, waiting in messages.items():
-            self._broker.lpush(key, *waiting)
+            self._broker.ask("LPUSH", key, *waiting)
 
     def _form(self, kind: str) -> _Form:
         """The form of a kind's messages, as Celery itself routes and shapes them."""
@@ -116,9 +117,9 @@ class Doorbell:
         if not signals:
             return
         if self._redis is None:
-            self._redis = redis_client()
+            self._redis = Line(redis_client())
         for name in signals:
-            self._redis.publish(channel(name), b"")
+            self._redis.ask("PUBLISH", channel(name), b"")
 
 
 def _message(form: _Form, job_id: int) -> str:

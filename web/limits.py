@@ -8,7 +8,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import TypeVar
 
@@ -17,6 +17,7 @@ from redis import Redis, RedisError
 
 from models.tokens import pseudonym
 from tasks.doorbell import channel, redis_client
+from tasks.line import Line, Script
 from web import callers
 from web.counts import FORGOTTEN_SECONDS, LONGEST_WAIT_SECONDS, MINUTE, OwnCounts
 from web.errors import Problem
@@ -30,7 +31,7 @@ _FREE_TRIES = (5, 50)
 
 # KEYS: a bucket; ARGV: how long it takes to fill, and a token's share of that, in microseconds.
 # A bucket is kept as the moment at which it will be full. Zero if a token was drawn, else the wait.
-_DRAW = """
+_DRAW = Script("""
 local time = redis.call('TIME')
 local now, whole = time[1] * 1000000 + time[2], tonumber(ARGV[1])
 local full = math.max(now, tonumber(redis.call('GET', KEYS[1]) or 0)) + ARGV[2]
@@ -39,10 +40,10 @@ local wait = full - whole - now
 if wait > 0 then return wait end
 redis.call('SET', KEYS[1], string.format('%.0f', full), 'PX', math.ceil((full - now) / 1000))
 return 0
-"""
+""")
 # KEYS: counts of tries; ARGV: when they are forgotten and the longest wait, in milliseconds, then
 # how many are free for each. Zero if the try may be made, which is counted, else the wait.
-_TRY = """
+_TRY = Script("""
 local wait = 0
 for i, key in ipairs(KEYS) do
   local beyond = (tonumber(redis.call('GET', key) or 0)) - ARGV[i + 2]
@@ -57,14 +58,14 @@ for _, key in ipairs(KEYS) do
   redis.call('PEXPIRE', key, ARGV[1])
 end
 return 0
-"""
+""")
 # The first count is forgotten; this one try is taken back from the others.
-_FORGIVE = """
+_FORGIVE = Script("""
 redis.call('DEL', KEYS[1])
 for i = 2, #KEYS do
   if redis.call('EXISTS', KEYS[i]) == 1 then redis.call('DECR', KEYS[i]) end
 end
-"""
+""")
 
 logger = logging.getLogger(__name__)
 
@@ -73,9 +74,7 @@ class Limits:
     """All processes' counts in Redis, and this process's own for when it is away."""
 
     def __init__(self, redis: "Redis") -> None:
-        self._draw = redis.register_script(_DRAW)
-        self._try = redis.register_script(_TRY)
-        self._forgive = redis.register_script(_FORGIVE)
+        self._line = Line(redis)
         self._own = OwnCounts(_FREE_TRIES)
         self._silent_until = 0.0
 
@@ -83,7 +82,7 @@ class Limits:
         """Zero if `name` may do it once more, which is counted, else the seconds to wait."""
         sizes = [MINUTE, MINUTE // per_minute]
         return self._ask(
-            lambda: float(self._draw([channel(name)], sizes)) / 1_000_000,
+            lambda: float(self._line.run(_DRAW, [channel(name)], sizes)) / 1_000_000,
             lambda: self._own.draw(name, per_minute),
         )
 
@@ -91,14 +90,14 @@ class Limits:
         """Zero if a password may be tried, which is counted, else the seconds to wait."""
         bounds = [FORGOTTEN_SECONDS * 1000, LONGEST_WAIT_SECONDS * 1000, *_FREE_TRIES]
         return self._ask(
-            lambda: float(self._try([channel(name) for name in names], bounds)) / 1000,
+            lambda: float(self._line.run(_TRY, [channel(name) for name in names], bounds)) / 1000,
             lambda: self._own.attempt(names),
         )
 
     def forgive(self, names: Sequence[str]) -> None:
         """The password was right."""
         self._ask(
-            lambda: self._forgive([channel(name) for name in names]),
+            lambda: self._line.run(_FORGIVE, [channel(name) for name in names]),
             lambda: self._own.forgive(names),
         )
 
@@ -161,9 +160,14 @@ def _called(who: str) -> str:
 
 
 def _network() -> str:
+    return _network_of(request.remote_addr or "")
+
+
+@lru_cache(maxsize=1024)
+def _network_of(address_of_client: str) -> str:
     """The address of the client; of IPv6 the network, in which one client has them all."""
     try:
-        address = ip_address(request.remote_addr or "")
+        address = ip_address(address_of_client)
     except ValueError:  # a socket of the host itself, or a proxy that says "unknown"
         return ""
     if isinstance(address, IPv6Address):

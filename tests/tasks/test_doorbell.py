@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 from kombu.connection import Connection
-from redis import Redis
 from sqlalchemy import text
 
 import settings
@@ -16,6 +15,7 @@ from models.session import Rung, signal_after_commit
 from sandbox.servers import free_port
 from tasks import relay
 from tasks.doorbell import Doorbell, channel, redis_client
+from tasks.line import Line
 from tests import jobs, shop
 
 pytestmark = pytest.mark.usefixtures("app")
@@ -146,14 +146,14 @@ def test_a_ring_is_the_message_that_celery_itself_would_send(bell: Doorbell) -> 
 def test_many_jobs_are_rung_for_in_their_order_with_one_call_a_queue(
     monkeypatch: pytest.MonkeyPatch, bell: Doorbell
 ) -> None:
-    calls: list[str] = []
-    push = Redis.lpush
+    calls: list[object] = []
+    ask = Line.ask
 
-    def counted(client: Redis, key: str, *messages: str) -> object:
-        calls.append(key)
-        return push(client, key, *messages)
+    def counted(line: Line, *command: str) -> object:
+        calls.append(command[1])
+        return ask(line, *command)
 
-    monkeypatch.setattr(Redis, "lpush", counted)
+    monkeypatch.setattr(Line, "ask", counted)
     prefix = settings.current().redis_prefix
     with redis_client(timeout=10) as redis:
         redis.delete(f"{prefix}payments", f"{prefix}mail")
