@@ -59,15 +59,39 @@ _EARLIER = Statement("""
 SELECT fingerprint, status, order_id, payment_id, refund_id FROM idempotency_key
 WHERE caller = %(caller)s AND endpoint = %(endpoint)s AND key = %(key)s
 """)
-# Only the clock is interpolated, never a value (S608).
-_REMEMBER = Statement(f"""
+
+
+class Kept(NamedTuple):
+    """What is kept of a key that has done its work, save what it created; no key keeps nothing."""
+
+    caller: str = ""
+    endpoint: str = ""
+    key: str | None = None
+    fingerprint: str = ""
+    status: int = 0
+
+
+NO_KEY = Kept()
+
+
+# Only the clock and terms of ours are interpolated, never a value (S608).
+def keeping(order_id: str, payment_id: str = "NULL", refund_id: str = "NULL") -> str:
+    """The INSERT that remembers a `Kept`, its parameters, with what it created.
+
+    What was created is said in terms of SQL.
+    """
+    return f"""
 INSERT INTO idempotency_key (
     caller, endpoint, key, fingerprint, status, order_id, payment_id, refund_id, created_at)
-VALUES (
-    %(caller)s, %(endpoint)s, %(key)s, %(fingerprint)s, %(status)s, %(order_id)s, %(payment_id)s,
-    %(refund_id)s, {now()})
-RETURNING id
-""")  # noqa: S608
+SELECT %(caller)s, %(endpoint)s, %(key)s, %(fingerprint)s, %(status)s, {order_id}, {payment_id},
+    {refund_id}, {now()}
+WHERE %(key)s::text IS NOT NULL"""
+
+
+_REMEMBER = Statement(
+    keeping("%(order_id)s::bigint", "%(payment_id)s::bigint", "%(refund_id)s::bigint")
+    + "\nRETURNING id"
+)
 
 
 def claim(
@@ -89,22 +113,12 @@ def claim(
     return Earlier(*earlier[1:])
 
 
-def remember(
-    session: Session,
-    *,
-    caller: str,
-    endpoint: str,
-    key: str,
-    fingerprint: str,
-    status: int,
-    **created: int,
-) -> None:
+def remember(session: Session, kept: Kept, **created: int) -> None:
     """Keep what the claimed key has done, in the transaction that did it.
 
     `created` are ids by their columns, of rows that the database has already.
     """
-    said = {"caller": caller, "endpoint": endpoint, "key": key, "fingerprint": fingerprint}
-    _REMEMBER.row(session, {**_NOTHING, **created, **said, "status": status})
+    _REMEMBER.row(session, {**_NOTHING, **created, **kept._asdict()})
 
 
 def _number(*parts: str) -> int:

@@ -5,20 +5,33 @@ those who can, and once more under the locks, which is what counts (docs/adr/002
 """
 
 from collections.abc import Container, Mapping, Sequence
+from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
 from models import for_sale, stock, storing
 from models.for_sale import ForSale
+from models.idempotency import NO_KEY, Kept
 from models.session import now
 from models.statement import Statement
 from models.storing import NewOrder, Placed
 
-# Only the clock is interpolated, never a value (S608).
-_UNPAID = Statement(f"""
-SELECT count(*) FROM orders
-WHERE client_hash = %(client_hash)s AND state = 'pending' AND expires_at > {now()}
+# Only the clock and a query of ours are interpolated, never a value (S608).
+_GLANCE = Statement(f"""
+SELECT found.*, (
+    SELECT count(*) FROM orders
+    WHERE client_hash = %(client_hash)s::bytea AND state = 'pending' AND expires_at > {now()})
+FROM ({for_sale.FIND}) AS found
 """)  # noqa: S608
+
+
+class Glance(NamedTuple):
+    """What a buyer finds, as it is at this moment."""
+
+    items: Mapping[str, ForSale]
+    """What is for sale of what they want, by SKU."""
+    unpaid: int
+    """How many orders of theirs hold goods and are not paid; 0 if nothing is for sale."""
 
 
 class UnknownSkuError(Exception):
@@ -53,15 +66,11 @@ class TotalNotChargeableError(Exception):
         self.total_minor = total_minor
 
 
-def unpaid(session: Session, client_hash: bytes) -> int:
-    """How many orders of this client hold goods and are not paid."""
-    (count,) = _UNPAID.row(session, {"client_hash": client_hash}) or ()
-    return int(count)
-
-
-def glance(session: Session, new: NewOrder) -> Mapping[str, ForSale]:
-    """What is for sale of what the buyer wants, by SKU, as it is at this moment."""
-    return for_sale.find(session, _skus(new))
+def glance(session: Session, new: NewOrder) -> Glance:
+    """What the buyer finds before anything is locked."""
+    found = _GLANCE.rows(session, {"skus": _skus(new), "client_hash": new.client_hash})
+    unpaid = found[0][-1] if found else 0
+    return Glance(for_sale.by_sku(row[:-1] for row in found), unpaid)
 
 
 def check(new: NewOrder, items: Mapping[str, ForSale], *, chargeable: Container[int]) -> None:
@@ -78,16 +87,24 @@ def check(new: NewOrder, items: Mapping[str, ForSale], *, chargeable: Container[
         raise stock.OutOfStockError(short)
 
 
-def place(session: Session, new: NewOrder, *, chargeable: Container[int], who: str) -> Placed:
+def place(
+    session: Session,
+    new: NewOrder,
+    *,
+    chargeable: Container[int],
+    who: str,
+    once: Kept = NO_KEY,
+) -> Placed:
     """Store the whole order and hold its stock, or raise and leave nothing.
 
-    `chargeable` are the totals, in minor units, that can be paid. Raises `UnknownSkuError`,
-    `WrongCurrencyError`, `PriceChangedError`, `TotalNotChargeableError` and
-    `stock.OutOfStockError`; after any of them the transaction must be rolled back.
+    `chargeable` are the totals, in minor units, that can be paid; `once` is what is kept of the
+    request's key. Raises `UnknownSkuError`, `WrongCurrencyError`, `PriceChangedError`,
+    `TotalNotChargeableError` and `stock.OutOfStockError`; after any of them the transaction must
+    be rolled back.
     """
     items = for_sale.find_locked(session, _skus(new))
     check(new, items, chargeable=chargeable)
-    return storing.store(session, new, items, total_minor=_total_minor(new), who=who)
+    return storing.store(session, new, items, total_minor=_total_minor(new), who=who, once=once)
 
 
 def _skus(new: NewOrder) -> list[str]:

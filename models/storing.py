@@ -1,29 +1,27 @@
 """One statement stores a whole order and holds its stock; what it has stored need not be read."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
 import settings
-from models import stock
+from models import idempotency, stock
 from models.for_sale import ForSale
+from models.idempotency import Kept
 from models.session import now
 from models.statement import Statement
 from models.tokens import new_order_number
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewLine:
+class NewLine(NamedTuple):
     sku: str
     unit_price_minor: int
     quantity: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewOrder:
+class NewOrder(NamedTuple):
     """What a buyer asks for; `addresses` by kind, `shipping` and perhaps `billing`."""
 
     email: str
@@ -127,6 +125,7 @@ WITH placed AS (
 ), noted AS (
     INSERT INTO journal (order_id, subject, subject_id, what, to_state, who, why, at)
     SELECT id, 'orders', id, 'order.placed', 'pending', %(who)s, 'placed', created_at FROM placed
+), kept AS ({idempotency.keeping("(SELECT id FROM placed)")}
 ), {stock.holding("(SELECT id FROM placed)")}
 SELECT id, created_at, expires_at, {stock.HELD} FROM placed
 """)  # noqa: S608
@@ -139,11 +138,13 @@ def store(
     *,
     total_minor: int,
     who: str,
+    once: Kept,
 ) -> Placed:
     """Write the order, its lines, its addresses, its first line of the journal and its holds.
 
-    `items` are those of all its SKUs, locked, at whose prices it comes to `total_minor`. Raises
-    `stock.OutOfStockError`, after which the transaction must be rolled back.
+    With them is written what is kept of the request's key, `once`. `items` are those of all its
+    SKUs, locked, at whose prices it comes to `total_minor`. Raises `stock.OutOfStockError`,
+    after which the transaction must be rolled back.
     """
     lines = [_line(line, items[line.sku]) for line in new.lines]
     addresses = [
@@ -160,6 +161,7 @@ def store(
         "currency": new.currency,
         "total_minor": total_minor,
         "who": who,
+        **once._asdict(),
         "time_to_pay": timedelta(seconds=settings.current().reservation_ttl_seconds),
         **_columns(_LINE, lines),
         **_columns(_ADDRESS, addresses),

@@ -10,7 +10,8 @@ from flask import request
 from sqlalchemy.orm import Session
 
 from models import idempotency
-from models.idempotency import Earlier
+from models.idempotency import Earlier, Kept
+from web import headers
 from web.api import header
 from web.errors import Problem
 
@@ -58,18 +59,14 @@ class Once:
         except idempotency.KeyReusedError:
             raise Problem(422, "idempotency_key_reused") from None
 
+    def kept(self, status: int) -> Kept:
+        """What is to be kept of this request once it is done, answered with this status."""
+        return Kept(self.caller, self.endpoint, self.key, self.fingerprint, status)
+
     def remember(self, session: Session, *, status: int, **created: int) -> None:
         """Keep the ids that this request created, in the transaction that created them."""
         if self.key is not None:
-            idempotency.remember(
-                session,
-                caller=self.caller,
-                endpoint=self.endpoint,
-                key=self.key,
-                fingerprint=self.fingerprint,
-                status=status,
-                **created,
-            )
+            idempotency.remember(session, self.kept(status), **created)
 
 
 def once(caller: str) -> Once:
@@ -83,10 +80,10 @@ def once(caller: str) -> Once:
 
 
 def _key() -> str | None:
-    header = request.headers.get("Idempotency-Key")
-    if header is None:
+    given = headers.sent("Idempotency-Key")
+    if given is None:
         return None
-    match = _KEY.fullmatch(header.strip())
+    match = _KEY.fullmatch(given.strip())
     if match is None:
         raise Problem(400, "idempotency_key_invalid")
     return match[2]

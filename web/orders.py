@@ -35,7 +35,7 @@ from web import callers, charging, limits, piece_lock, refunds, rendering
 from web.api import Blueprint
 from web.callers import Caller
 from web.errors import Problem
-from web.idempotency import KEY_HEADER, REPLAYED, REPLAYED_HEADER, once
+from web.idempotency import KEY_HEADER, REPLAYED, REPLAYED_HEADER, Once, once
 from web.order_representations import ORDER_LIST, OrderQuery
 from web.paging import page
 from web.patience import PAUSE_HEADER, WATCH, watched
@@ -85,8 +85,7 @@ def create(body: dict[str, Any]) -> tuple[Response, int, Mapping[str, str]]:
             answer = shown(session, load(session, earlier.order_id), caller, with_token=True)
         else:
             with _refusals(session, new.currency):
-                order = _place(session, new, caller, locks)
-            claim.remember(session, status=201, order_id=order.id)
+                order = _place(session, new, caller, claim, locks)
             answer = rendering.order(
                 order, timeline=order.timeline, for_staff=caller.is_staff, with_token=True
             )
@@ -161,15 +160,19 @@ def shown(
     )
 
 
-def _place(session: Session, new: NewOrder, caller: Caller, locks: ExitStack) -> Placed:
+def _place(
+    session: Session, new: NewOrder, caller: Caller, claim: Once, locks: ExitStack
+) -> Placed:
     """Place the order; the locks of its pieces are held until the transaction has ended."""
-    items = placing.glance(session, new)
-    pieces = [item.sku for item in items.values() if item.is_unique and item.available]
+    seen = placing.glance(session, new)
+    pieces = [item.sku for item in seen.items.values() if item.is_unique and item.available]
     locks.enter_context(piece_lock.lock().held(pieces))
     chargeable = charging.chargeable(new.currency)
-    placing.check(new, items, chargeable=chargeable)
-    _check_open_orders(session, new.client_hash)
-    return placing.place(session, new, chargeable=chargeable, who=caller.name)
+    placing.check(new, seen.items, chargeable=chargeable)
+    # Nobody is to hold half the shop; of two requests at once both may pass.
+    if 0 < settings.current().max_open_orders <= seen.unpaid:
+        raise Problem(429, "too_many_open_orders", headers={"Retry-After": "60"})
+    return placing.place(session, new, once=claim.kept(201), chargeable=chargeable, who=caller.name)
 
 
 @contextmanager
@@ -192,13 +195,6 @@ def _refusals(session: Session, currency: str) -> Iterator[None]:
     except stock.OutOfStockError as error:
         left = for_sale.left(session, error.item_ids)
         raise Problem(409, "out_of_stock", available=left) from None
-
-
-def _check_open_orders(session: Session, client_hash: bytes | None) -> None:
-    """Let nobody hold half the shop; of two requests at once both may pass."""
-    most = settings.current().max_open_orders
-    if most and client_hash is not None and placing.unpaid(session, client_hash) >= most:
-        raise Problem(429, "too_many_open_orders", headers={"Retry-After": "60"})
 
 
 def load(session: Session, order_id: int) -> Order:

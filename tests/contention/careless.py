@@ -48,7 +48,7 @@ def judge_before_the_lock() -> None:
         assert careful.count(judgement) == careful.count(look) == 1
         careless = careful.replace(judgement, "").replace(look, f"{look} {moment}")
         setattr(module, name, Statement(careless))
-    for_sale._LOCK = for_sale._LOOK
+    for_sale._LOCK = Statement(for_sale.FIND)
 
 
 def lock_in_any_order() -> None:
