@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models import journal
 from models.base import Base, BigId
+from models.rows import Rows
 from models.session import now
 
 STAFF_ROLES = frozenset({"viewer", "clerk", "manager"})
@@ -64,6 +65,9 @@ class User(Base):
     @property
     def is_staff(self) -> bool:
         return self.role in STAFF_ROLES
+
+
+_ACTIVE = Rows(User, "WHERE id = %(id)s AND is_active")
 
 
 @cache
@@ -129,7 +133,7 @@ def sign_up(session: Session, *, email: str, password_hash: str) -> None:
 
 def find(session: Session, user_id: int) -> User | None:
     """The active user of this id."""
-    return session.scalar(select(User).where(User.id == user_id, User.is_active))
+    return _ACTIVE.first(session, id=user_id)
 
 
 def by_email(session: Session, email: str) -> User | None:

@@ -4,15 +4,15 @@ import hmac
 import secrets
 from dataclasses import dataclass
 
-from flask import g, request, session
+from flask import g, session
 
 from models import api_key
 from models.api_key import ApiKey
 from models.orders import Order
-from models.session import transaction
+from models.session import at_once
 from models.tokens import guest_hash, opens
 from models.user import User
-from web import sessions
+from web import headers, sessions
 from web.errors import Problem
 
 _NOBODYS = Order(id=0, user_id=None, token_version=0, guest_hash=bytes(32))
@@ -77,7 +77,7 @@ def _identify() -> Caller:
 
 
 def _by_key(text: str) -> Caller:
-    with transaction() as database:
+    with at_once() as database:
         found = api_key.use(database, text)
     if found is None:
         raise Problem(401, "invalid_key")
@@ -86,5 +86,5 @@ def _by_key(text: str) -> Caller:
 
 
 def _bearer() -> str | None:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    scheme, _, token = (headers.sent("Authorization") or "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" and token else None
