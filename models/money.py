@@ -32,4 +32,8 @@ def minor_from_decimal(value: Decimal, currency: str) -> int:
 
 def decimal_string(minor: int, currency: str) -> str:
     """1999 EUR → "19.99"; 500 JPY → "500"; 1500 KWD → "1.500"."""
-    return f"{Decimal(minor).scaleb(-exponent(currency)):f}"
+    places = exponent(currency)
+    if not places:
+        return str(minor)
+    digits = f"{abs(minor):0{places + 1}d}"
+    return f"{'-' if minor < 0 else ''}{digits[:-places]}.{digits[-places:]}"

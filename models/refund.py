@@ -128,7 +128,7 @@ FROM refund WHERE payment_id = %(payment_id)s
 _REQUEST = text(f"""
 WITH rest AS (
     SELECT payment.*, received_minor - coalesce((
-        SELECT sum(refund.amount_minor) FROM refund
+        SELECT CAST(sum(refund.amount_minor) AS bigint) FROM refund
         WHERE refund.payment_id = payment.id AND refund.{_in(COUNTED)}), 0) AS left_minor
     FROM payment WHERE id = :payment_id AND state = 'succeeded'
 ), requested AS (

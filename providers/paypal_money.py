@@ -6,6 +6,7 @@ and MYR are left out: only accounts of their own country may be paid in them.
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 from models.money import exponent, minor_from_decimal
@@ -21,6 +22,7 @@ MOST = 9_999_999
 """Of whole units. PayPal's own bound is far above what it lets anybody pay at once."""
 
 
+@lru_cache(maxsize=256)
 def chargeable(currency: str) -> range:
     """The amounts that can be paid, in our minor units; none of a currency that is not taken."""
     if currency not in DECIMALS:

@@ -5,6 +5,7 @@ currencies", "Special cases", "Minimum and maximum charge amounts".
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from models.money import exponent
@@ -42,6 +43,7 @@ MINIMUM_MINOR: Mapping[str, int] = {
 }  # fmt: skip
 
 
+@lru_cache(maxsize=256)
 def chargeable(currency: str) -> range:
     """The amounts that Stripe charges, in our minor units; some have no known minimum."""
     step = max(1, from_stripe(_counted(currency).step, currency))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
-from flask import Flask, Response, g, request
+from flask import Flask, Response, g
 from flask.json.provider import JSONProvider
 from werkzeug.routing import IntegerConverter, Map
 
@@ -23,6 +23,10 @@ class OrjsonProvider(JSONProvider):
 
     def dumps(self, obj: Any, **_options: Any) -> str:
         return orjson.dumps(obj).decode()
+
+    def response(self, *args: Any, **options: Any) -> Response:
+        body = orjson.dumps(self._prepare_response_obj(args, options))
+        return Response(body, mimetype="application/json")
 
     def loads(self, s: str | bytes, **_options: Any) -> Any:
         return orjson.loads(s)
@@ -56,7 +60,7 @@ def _as_it_is(func: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _identify() -> None:
-    given = request.headers.get("X-Request-Id", "")
+    given = headers.sent("X-Request-Id") or ""
     g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
 
 

@@ -61,8 +61,12 @@ class SafeStr(fields.String):
             **options,
         )
 
-    def _deserialize(self, value: Any, *rest: Any, **context: Any) -> str:
-        text = unicodedata.normalize("NFC", super()._deserialize(value, *rest, **context))
+    def _deserialize(self, value: Any, *_rest: Any, **_context: Any) -> str:
+        if not isinstance(value, str):
+            raise self.make_error("invalid")
+        if value.isascii() and value.isprintable():  # as most text is: it has nothing to mend
+            return value.strip()
+        text = unicodedata.normalize("NFC", value)
         if not re.fullmatch(PRINTABLE, text):
             raise self.make_error("unprintable")
         return text.strip()

@@ -73,7 +73,7 @@ def decode(body: bytes) -> Any:
         # orjson refuses NaN, half surrogates, bad UTF-8 and bottomless nesting, but turns
         # integers past 64 bits into floats and lets the last of two equal names win.
         orjson.loads(body)
-        return json.loads(body, object_pairs_hook=_object)
+        return _STRICT.decode(body.decode())
     except RecursionError:
         raise Problem(400, "malformed_json", "The body is nested too deeply.") from None
     except ValueError as error:
@@ -100,6 +100,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(names) < len(pairs):
         raise ValueError("a name is given twice in one object")
     return names
+
+
+_STRICT = json.JSONDecoder(object_pairs_hook=_object)
 
 
 def _messages(found: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -4,10 +4,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask import request
 from marshmallow import fields, validate
 
-from web import waiting
+from web import headers, waiting
 from web.api import header
 from web.schemas import Schema, about
 
@@ -59,7 +58,7 @@ class Watch(Schema):
 
 def preferred(default: float) -> tuple[Mapping[str, str], float]:
     """The header that says which preference was heard, and how many seconds to wait."""
-    wishes = request.headers.get("Prefer", "")
+    wishes = headers.sent("Prefer") or ""
     if wait := _WAIT.search(wishes):  # said with respond-async, it limits how long we may take
         seconds = min(int(wait[1]), LONGEST_SECONDS)
         return {"Preference-Applied": f"wait={seconds}"}, seconds

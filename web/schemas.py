@@ -1,6 +1,6 @@
 """The bodies that the API takes; whatever is not in them is refused."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 import marshmallow
@@ -19,6 +19,7 @@ from web.fields import (
     SafeStr,
     StrictInt,
 )
+from web.reading import QuickSchema
 
 MAX_ITEMS = 100
 MAX_QUANTITY = 1000
@@ -85,7 +86,7 @@ class OrderItemIn(Schema):
     )
 
 
-class OrderCreate(Schema):
+class OrderCreate(QuickSchema, Schema):
     example: ClassVar[dict[str, Any]] = {
         "guest_email": "guest@example.com",
         "currency": "EUR",
@@ -121,12 +122,8 @@ class OrderCreate(Schema):
         AddressIn, load_default=None, metadata=about("Where the bill goes, if elsewhere.")
     )
 
-    @validates_schema
-    def refuse_more_decimals_than_the_currency_has(
-        self,
-        data: dict[str, Any],
-        **_context: Any,
-    ) -> None:
+    def judge(self, data: Mapping[str, Any]) -> None:
+        """Refuse more decimals than the currency has."""
         places = money.exponent(data["currency"])
         fault = f"invalid_price: Has more than the {places} decimals of {data['currency']}."
         faults = {

@@ -2,19 +2,85 @@
 
 import time
 from datetime import timedelta
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from flask import Flask, request, session
+from flask import Flask, Response, request, session
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
+from itsdangerous import Serializer, Signer, URLSafeTimedSerializer
+from itsdangerous.encoding import base64_encode
+from werkzeug.http import http_date
 
 import settings
 from models import user
-from models.session import transaction
+from models.session import at_once
 from models.user import User
+from web import headers
 from web.errors import Problem
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _NOTED_EVERY = timedelta(minutes=1)
+
+
+class _Serializer(URLSafeTimedSerializer):
+    """Derives its keys once; does not try to compress sessions, too short to gain from it."""
+
+    def __init__(self, usual: URLSafeTimedSerializer) -> None:
+        by_salt = usual.make_signer()
+        keys = [by_salt.derive_key(key) for key in by_salt.secret_keys]
+        options = {**usual.signer_kwargs, "key_derivation": "none"}
+        super().__init__(keys, salt=usual.salt, serializer=usual.serializer, signer_kwargs=options)
+        self._signer = super().make_signer()
+
+    def make_signer(self, salt: str | bytes | None = None) -> Signer:
+        return super().make_signer(salt) if salt else self._signer
+
+    def dump_payload(self, obj: Any) -> bytes:
+        return base64_encode(Serializer.dump_payload(self, obj))
+
+
+class _SignedCookies(SecureCookieSessionInterface):
+    """Flask's own sessions, signed as Flask signs them; what can be made once is."""
+
+    def __init__(self) -> None:
+        self._serializers: dict[tuple[str, ...], _Serializer] = {}
+
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+        keys = (*(app.config["SECRET_KEY_FALLBACKS"] or ()), app.config["SECRET_KEY"])
+        if keys not in self._serializers and (usual := super().get_signing_serializer(app)):
+            self._serializers[keys] = _Serializer(usual)
+        return self._serializers.get(keys)
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """As Flask does; werkzeug looks at length for what to quote, which is never in ours."""
+        if not (session and session.modified):
+            super().save_session(app, session, response)
+            return
+        value = self.get_signing_serializer(app).dumps(dict(session))  # type: ignore[union-attr]
+        ends = self.get_expiration_time(app, session)
+        parts = (
+            f"{self.get_cookie_name(app)}={value}",
+            *([f"Expires={ends}"] if ends else ()),
+            *(["Secure"] if self.get_cookie_secure(app) else ()),
+            "HttpOnly",
+            "Path=/",
+            f"SameSite={self.get_cookie_samesite(app)}",
+        )
+        response.headers.add("Set-Cookie", "; ".join(parts))
+        response.vary.add("Cookie")
+
+    def get_expiration_time(self, app: Flask, session: SessionMixin) -> str | None:  # type: ignore[override]
+        """As the cookie says it, to the minute; werkzeug takes it as it is."""
+        if not session.permanent:
+            return None
+        ends = time.time() + app.permanent_session_lifetime.total_seconds()
+        return _said_of_minute(int(ends // 60))
+
+
+@lru_cache(maxsize=4)
+def _said_of_minute(number: int) -> str:
+    return http_date(60 * number)
 
 
 class _Life(NamedTuple):
@@ -40,6 +106,7 @@ def register(app: Flask) -> None:
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_REFRESH_EACH_REQUEST=False,  # a late answer must not undo signing out
     )
+    app.session_interface = _SignedCookies()
     app.before_request(_refuse_foreign_pages)
 
 
@@ -69,7 +136,7 @@ def present_user() -> User | None:
     """The user whose session this is; one that has ended is erased."""
     if "user_id" not in session:
         return None
-    with transaction() as database:
+    with at_once() as database:
         account = user.find(database, session["user_id"])
     if account is None or not _goes_on(account):
         session.clear()
@@ -93,7 +160,7 @@ def _refuse_foreign_pages() -> None:
 
     Webhooks are believed for their signature alone, whatever else comes with them.
     """
-    origin = request.headers.get("Origin")
+    origin = headers.sent("Origin")
     if request.method in _READING or origin is None:
         return
     if request.blueprint == "webhooks" or (not session and request.blueprint != "auth"):
