@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+import orjson
 from sqlalchemy.orm import Session
 
 import settings
@@ -96,10 +97,20 @@ class Placed(NamedTuple):
 
 
 _NUMBERS = {"item_id", "unit_price_minor", "quantity"}
-_LINE = {name: "bigint" if name in _NUMBERS else "text" for name in PlacedLine._fields}
-_ADDRESS = PlacedAddress._fields
-_LINES = ", ".join(f"%({column})s::{kind}[]" for column, kind in _LINE.items())
-_ADDRESSES = ", ".join(f"%({column})s::text[]" for column in _ADDRESS)
+
+
+def _given(name: str, columns: Sequence[str]) -> str:
+    """The objects of a JSON list as rows, in their order; their names are these columns.
+
+    Psycopg takes a twentieth of the time over one document that it takes over an array for each
+    column.
+    """
+    typed = ", ".join(f"{each} {'bigint' if each in _NUMBERS else 'text'}" for each in columns)
+    rows = f"ROWS FROM (json_to_recordset(%({name})s::json) AS ({typed})) WITH ORDINALITY"
+    return f"{rows} AS {name} ({', '.join(columns)}, position)"
+
+
+_LINE, _ADDRESS = ", ".join(PlacedLine._fields), ", ".join(PlacedAddress._fields)
 # Only the clock and names of columns are interpolated, never a value (S608).
 _STORE = Statement(f"""
 WITH placed AS (
@@ -113,14 +124,11 @@ WITH placed AS (
     FROM (SELECT {now()}) AS clock (at)
     RETURNING id, created_at, expires_at
 ), lined AS (
-    INSERT INTO order_item (order_id, {", ".join(_LINE)})
-    SELECT id, {", ".join(_LINE)}
-    FROM placed, unnest({_LINES}) WITH ORDINALITY AS line ({", ".join(_LINE)}, position)
-    ORDER BY position
+    INSERT INTO order_item (order_id, {_LINE})
+    SELECT id, {_LINE} FROM placed, {_given("lines", PlacedLine._fields)} ORDER BY position
 ), addressed AS (
-    INSERT INTO address (order_id, {", ".join(_ADDRESS)})
-    SELECT id, {", ".join(_ADDRESS)}
-    FROM placed, unnest({_ADDRESSES}) WITH ORDINALITY AS given ({", ".join(_ADDRESS)}, position)
+    INSERT INTO address (order_id, {_ADDRESS})
+    SELECT id, {_ADDRESS} FROM placed, {_given("addresses", PlacedAddress._fields)}
     ORDER BY position
 ), noted AS (
     INSERT INTO journal (order_id, subject, subject_id, what, to_state, who, why, at)
@@ -148,7 +156,7 @@ def store(
     """
     lines = [_line(line, items[line.sku]) for line in new.lines]
     addresses = [
-        PlacedAddress._make((kind, *map(given.get, _ADDRESS[1:])))
+        PlacedAddress._make((kind, *map(given.get, PlacedAddress._fields[1:])))
         for kind, given in new.addresses.items()
     ]
     number = new_order_number()
@@ -163,8 +171,8 @@ def store(
         "who": who,
         **once._asdict(),
         "time_to_pay": timedelta(seconds=settings.current().reservation_ttl_seconds),
-        **_columns(_LINE, lines),
-        **_columns(_ADDRESS, addresses),
+        "lines": _listed(lines),
+        "addresses": _listed(addresses),
         **stock.quantities(summed(new.lines, items)),
     }
     order_id, created_at, expires_at, all_held, short = _STORE.row(session, values) or ()
@@ -204,6 +212,6 @@ def _line(line: NewLine, item: ForSale) -> PlacedLine:
     )
 
 
-def _columns(names: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> dict[str, list[Any]]:
-    """Rows turned into one list for each column, of which no table has none."""
-    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+def _listed(rows: Iterable[PlacedLine | PlacedAddress]) -> str:
+    """As JSON, for `_given`."""
+    return orjson.dumps([row._asdict() for row in rows]).decode()

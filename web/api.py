@@ -83,14 +83,8 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
     ARGUMENTS_PARSER = JsonParser()
 
     def doc(self, **members: Any) -> Decorator:
-        """Document the view, which stays what it is: flask-smorest would wrap it each time."""
-        document: Decorator = super().doc(**members)
-
-        def declare(view: View) -> View:
-            view._apidoc = document(view)._apidoc  # type: ignore[attr-defined]  # noqa: SLF001
-            return view
-
-        return declare
+        """Document the view with these members of its operation."""
+        return _only_told(super().doc(**members))
 
     def route(self, rule: str, **options: Any) -> Decorator:
         """Register the view at `rule`; its operationId is blueprint and function.
@@ -140,8 +134,17 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
         is_body = location == "json"
         document = self.problems(*(_BODY_PROBLEMS if is_body else ("invalid_parameter",)))
         example = _example_of(schema) if is_body else {}
-        take: Decorator = super().arguments(schema, location=location, **{**example, **options})
-        return lambda view: take(document(view))
+        told = _only_told(super().arguments(schema, location=location, **{**example, **options}))
+
+        def take(view: View) -> View:
+            @wraps(told(document(view)))
+            def taking(*args: Any, **path: Any) -> Any:
+                given = self.ARGUMENTS_PARSER.parse(schema, request, location=location)
+                return view(*args, given, **path)
+
+            return taking
+
+        return take
 
     def response(
         self, status_code: int, schema: MarshmallowSchema | None = None, **options: Any
@@ -156,10 +159,9 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
         self, status_code: int, *, schema: MarshmallowSchema | None = None, **options: Any
     ) -> Decorator:
         """Document another answer of the view."""
-        documented: Decorator = super().alt_response(
-            status_code, schema=schema, **{**_example_of(schema), **options}
+        return _only_told(
+            super().alt_response(status_code, schema=schema, **{**_example_of(schema), **options})
         )
-        return documented
 
     def headers(self, *parameters: Mapping[str, Any]) -> Decorator:
         """Document the request headers that the view heeds, each made by `header`."""
@@ -183,6 +185,16 @@ def header(name: str, description: str, example: str, **schema: object) -> dict[
         "description": description,
         "schema": {"type": "string", "examples": [example], **schema},
     }
+
+
+def _only_told(document: Decorator) -> Decorator:
+    """Keep what this says of a view, and the view as it is: flask-smorest wraps it each time."""
+
+    def declare(view: View) -> View:
+        view._apidoc = document(view)._apidoc  # type: ignore[attr-defined]  # noqa: SLF001
+        return view
+
+    return declare
 
 
 def problem_example(code: str) -> dict[str, object]:

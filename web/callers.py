@@ -52,18 +52,18 @@ class Caller:
 
 def present() -> Caller:
     """The caller of this request; raises `invalid_key` if an API key was sent that is none."""
-    if "caller" not in g:
-        g.caller = _identify()
-    caller: Caller = g.caller
+    caller: Caller | None = g.get("caller")
+    if caller is None:
+        caller = g.caller = _identify()
     return caller
 
 
 def guest_id() -> str:
     """The random id of this browser, given to it now if it had none."""
-    if "guest_id" not in session:
-        session["guest_id"] = secrets.token_urlsafe(24)
+    value: str | None = session.get("guest_id")
+    if value is None:
+        value = session["guest_id"] = secrets.token_urlsafe(24)
         session.permanent = True
-    value: str = session["guest_id"]
     return value
 
 
