@@ -10,6 +10,7 @@ from flask import Request
 from marshmallow import RAISE, Schema, ValidationError, missing
 from webargs.flaskparser import FlaskParser
 
+from web import headers
 from web.errors import Problem
 
 MAX_ERRORS = 50
@@ -49,7 +50,7 @@ def refuse_other_media_types(request: Request) -> None:
         refused = f"This endpoint takes application/json, not {sent}."
     elif charset not in ("utf-8", "utf8"):
         refused = f"JSON is UTF-8, not {charset[:100]}."
-    elif request.content_encoding:
+    elif headers.sent("Content-Encoding"):
         refused = "The body must not be compressed."
     else:
         return

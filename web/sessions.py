@@ -1,5 +1,6 @@
 """Sessions: a signed cookie says who signed in and when; here is known what ends it."""
 
+import hashlib
 import time
 from datetime import timedelta
 from functools import lru_cache
@@ -29,7 +30,7 @@ class _Serializer(URLSafeTimedSerializer):
     def __init__(self, usual: URLSafeTimedSerializer) -> None:
         by_salt = usual.make_signer()
         keys = [by_salt.derive_key(key) for key in by_salt.secret_keys]
-        options = {**usual.signer_kwargs, "key_derivation": "none"}
+        options = {"key_derivation": "none", "digest_method": hashlib.sha1}  # as Flask's
         super().__init__(keys, salt=usual.salt, serializer=usual.serializer, signer_kwargs=options)
         self._signer = super().make_signer()
 

@@ -18,6 +18,14 @@ from tests.web.desk.browser import Desk
 from web.desk.orders import SHOWN
 
 _PERIODIC = ("audit", "janitor", "maintenance", "reconcile", "reservations")
+_ABOUT_A_PAYMENT = (
+    "disputes.refresh",
+    "payments.capture",
+    "payments.close",
+    "payments.refresh",
+    "payments.reserve",
+    "refunds.refresh",
+)
 _SKUS = [f"SKU-{number}" for number in range(9)]
 _QUERIES = {
     "/orders/payment-options/": ["currency=EUR"],
@@ -150,8 +158,19 @@ def do_what_comes_by_itself(app: Flask) -> None:
         if kind.partition(".")[0] in _PERIODIC:
             shop.stage_job(kind)
     drain()
+    ((payment_id, name),) = shop.sql(
+        "SELECT id, provider_payment_id FROM payment WHERE state = 'succeeded' "
+        "ORDER BY id DESC LIMIT 1"
+    )
+    for kind in _ABOUT_A_PAYMENT:
+        shop.stage_job(kind, payment_id=payment_id)
+    shop.stage_job("refunds.record", payment_id=payment_id, provider_refund_id="re_of_nobody")
+    stray = {"provider": "stripe", "provider_payment_id": name, "marked_id": payment_id}
+    shop.stage_job("payments.close_stray", **stray)
     for (job_id,) in shop.sql("SELECT id FROM job WHERE state = 'ready'"):
         perform(job_id)
+    tried = {kind for (kind,) in shop.sql("SELECT DISTINCT kind FROM job WHERE attempts > 0")}
+    assert KINDS.keys() - tried == set()
     runner = app.test_cli_runner()
     for command in _COMMANDS:
         done = runner.invoke(args=command.split())
