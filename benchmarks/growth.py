@@ -2,12 +2,13 @@
 
 `python -m benchmarks.growth [--orders 1000000] [--days 365] [--seconds 3] [--rounds 5]` has the
 running product tell twenty stories, loads copies of them by COPY (see `benchmarks.past`), has the
-auditor look at all of them, and measures each path by turns on a database of 2,000 orders and on
+auditor look at all of them, and measures each path by turns on a database of 20,000 orders and on
 the full one, both on one server. Printed is what one of each costs in milliseconds of a core, of
 the web and PostgreSQL together, in the best rounds: other work on the machine hardly changes it.
 """
 
 import argparse
+import os
 import random
 import secrets
 import subprocess
@@ -32,7 +33,12 @@ from benchmarks.telling import Teller, staff
 from sandbox.runner import plan
 
 LEAST = 0.90
-_SMALL = 2_000
+_SMALL = 20_000
+"""As many as fill a page of each list, so that pages show as much of the one as of the other."""
+_MEMORY = {
+    "shared_buffers": f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') // 4 // 2**20}MB"
+}
+"""A quarter of the machine's, as PostgreSQL's manual advises."""
 _WEB = {**PATIENT, "WEB_CONCURRENCY": str(PROCESSES), "LOG_LEVEL": "WARNING"}
 _LISTS = ("", "?status=paid", "?status=shipped", "?status=expired", "?sku=SKU-7")
 _PAGES = {
@@ -89,7 +95,7 @@ def main() -> None:
         print(f"{time.monotonic() - began:6.0f} s  {what}", file=sys.stderr, flush=True)
 
     with ExitStack() as stack:
-        postgresql, _ = stack.enter_context(servers(environment=_WEB))
+        postgresql, _ = stack.enter_context(servers(_MEMORY, _WEB))
         small, full, password = postgresql.url, _beside(postgresql.url), secrets.token_hex(12)
         with psycopg.connect(small, autocommit=True) as database:
             database.execute(STOCK)
