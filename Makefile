@@ -2,7 +2,7 @@
 # Debian's python3-venv and, for tests, chromium, where they are missing and we are root.
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down order reset test faults storm hostile schedules bench bench-quick check screenshots browser \
+.PHONY: help run up down order reset test faults storm hostile schedules plans bench bench-quick check screenshots browser \
 	lock clean
 
 IN := .venv/bin/
@@ -49,6 +49,12 @@ hostile: $(FOR_TEST) ## Send the API more than 20,000 hostile requests; takes lo
 
 schedules: $(FOR_TEST) ## Run 10,000 random schedules of payments and faults; takes hours
 	@$(IN)python -m tests.schedules
+
+plans: $(FOR_TEST) ## Explain every statement that the tests send, on a shop that has grown; takes long
+	@rm -rf var/plans && mkdir -p var/plans
+	@$(IN)python -m pytest --numprocesses auto --maxprocesses 4 -p tests.plans.recorder \
+		--record var/plans tests/web tests/models tests/tasks
+	@$(IN)python -m pytest tests/plans --explain var/plans
 
 bench: $(FOR_RUN) ## Measure every hot path beside its floor: a table, var/bench/bench.json and .svg
 	@$(IN)python -m benchmarks

@@ -12,7 +12,7 @@ import psycopg
 
 ROOT = Path(__file__).parents[2]
 _PRODUCT = ("models", "tasks", "web")
-_BETWEEN = (Path("models/statement.py"), Path("models/session.py"))
+BETWEEN = tuple(Path(f"models/{name}.py") for name in ("rows", "session", "statement"))
 _VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 _MOST_OF_ONE = 3
 """Plans differ with the values: so many of a statement's are kept."""
@@ -90,7 +90,7 @@ def _place() -> str:
         path = Path(frame.f_code.co_filename)
         if path.is_relative_to(ROOT):
             name = path.relative_to(ROOT)
-            if name.parts[0] in _PRODUCT and name not in _BETWEEN:
+            if name.parts[0] in _PRODUCT and name not in BETWEEN:
                 return str(name)
             if name.parts[0] == "tests":
                 return ""
