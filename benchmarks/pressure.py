@@ -40,7 +40,7 @@ _PROVIDER_SECONDS, _MAIL_SECONDS = 0.5, 2.0
 _PILE_UP = """
 INSERT INTO job (kind, dedupe_key, payload, queue, state, run_at, attempts, max_attempts, rung_at,
                  created_at)
-SELECT 'notifications.send', 'benchmark:' || number,
+SELECT 'notifications.send', 'benchmark:' || pg_current_xact_id() || ':' || number,
        jsonb_build_object('notification_id', (SELECT max(id) FROM notification)), 'mail', 'ready',
        clock_timestamp(), 0, 30, clock_timestamp(), clock_timestamp()
 FROM generate_series(1, %s) AS number
@@ -111,6 +111,7 @@ def backlog(seconds: float, rounds: int, jobs: int) -> None:
         def piled_up(number: int) -> Iterator[None]:
             with psycopg.connect(product.database_url, autocommit=True) as database:
                 database.execute(_PILE_UP, (number,))
+                database.execute("VACUUM ANALYZE job")  # it piles up in hours, not at once
                 yield
                 left = database.execute(_CLEAR).rowcount
             print(f"{left} of {number} jobs were left", flush=True)
