@@ -11,11 +11,10 @@ from marshmallow import Schema as MarshmallowSchema
 
 import settings
 from settings import Settings
-from web import admission, errors, limits, sessions
+from web import admission, errors, limits, parsing, sessions
 from web.admission import View, Who
 from web.errors import PROBLEM_JSON, PROBLEMS_PATH
 from web.examples import example_of
-from web.parsing import JsonParser
 from web.problems import PROBLEMS
 from web.representations import Problem
 
@@ -80,7 +79,7 @@ class Api(flask_smorest.Api):  # type: ignore[misc]
 class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
     """A blueprint whose bodies go through our parser and whose problems are documented."""
 
-    ARGUMENTS_PARSER = JsonParser()
+    ARGUMENTS_PARSER = parsing.QueryParser()
 
     def doc(self, **members: Any) -> Decorator:
         """Document the view with these members of its operation."""
@@ -136,24 +135,33 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
         example = _example_of(schema) if is_body else {}
         told = _only_told(super().arguments(schema, location=location, **{**example, **options}))
 
+        def given() -> Any:
+            if is_body:
+                return parsing.body_of(request, schema)
+            return self.ARGUMENTS_PARSER.parse(schema, request, location=location)
+
         def take(view: View) -> View:
             @wraps(told(document(view)))
             def taking(*args: Any, **path: Any) -> Any:
-                given = self.ARGUMENTS_PARSER.parse(schema, request, location=location)
-                return view(*args, given, **path)
+                return view(*args, given(), **path)
 
             return taking
 
         return take
 
     def response(
-        self, status_code: int, schema: MarshmallowSchema | None = None, **options: Any
+        self,
+        status_code: int,
+        schema: MarshmallowSchema | None = None,
+        *,
+        is_rendered: bool = False,
+        **options: Any,
     ) -> Decorator:
-        """Show what the view returns as `schema` describes it."""
+        """Show what the view returns as `schema` describes it, unless it is rendered already."""
         shown: Decorator = super().response(
             status_code, schema, **{**_example_of(schema), **options}
         )
-        return shown
+        return _only_told(shown) if is_rendered else shown
 
     def alt_response(
         self, status_code: int, *, schema: MarshmallowSchema | None = None, **options: Any

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from flask import request
+from flask import g, request
 from sqlalchemy.orm import Session
 
 from models import idempotency
@@ -75,7 +75,7 @@ def once(caller: str) -> Once:
         caller=caller,
         endpoint=request.endpoint or "",
         key=_key(),
-        fingerprint=fingerprint(f"{request.method} {request.path}", request.get_json(silent=True)),
+        fingerprint=fingerprint(f"{request.method} {request.path}", g.get("document")),
     )
 
 

@@ -49,7 +49,7 @@ blueprint = Blueprint("orders", __name__, url_prefix="/orders", description="Pla
 @blueprint.allows("buyer", "orders:write")
 @blueprint.limited(lambda chosen: chosen.limit_orders_per_minute)
 @blueprint.arguments(ORDER_CREATE)
-@blueprint.response(201, ORDER, headers=REPLAYED_HEADER)
+@blueprint.response(201, ORDER, is_rendered=True, headers=REPLAYED_HEADER)
 @blueprint.headers(KEY_HEADER)
 @blueprint.problems(
     "items_empty",

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 import orjson
-from flask import Request
+from flask import Request, g
 from marshmallow import RAISE, Schema, ValidationError, missing
 from webargs.flaskparser import FlaskParser
 
@@ -18,16 +18,12 @@ MAX_ERRORS = 50
 _CODED = re.compile(r"([a-z_]+): (.*)", re.DOTALL)
 
 
-class JsonParser(FlaskParser):
-    """Bodies are JSON or refused; whatever does not fit its schema is a 400."""
+class QueryParser(FlaskParser):
+    """Parameters that do not fit their schema are a 400."""
 
     DEFAULT_VALIDATION_STATUS = 400
     # A filter that is misspelt would find everything.
-    DEFAULT_UNKNOWN_BY_LOCATION = {"json": None, "query": RAISE}  # noqa: RUF012 - as webargs has it
-
-    def load_json(self, req: Request, schema: Schema) -> Any:  # noqa: ARG002 - webargs' hook
-        refuse_other_media_types(req)
-        return decode(read_body(req))
+    DEFAULT_UNKNOWN_BY_LOCATION = {"query": RAISE}  # noqa: RUF012 - as webargs has it
 
     def handle_error(
         self,
@@ -40,6 +36,20 @@ class JsonParser(FlaskParser):
     ) -> NoReturn:
         ((location, found),) = error.messages_dict.items()
         raise invalid(found, location)
+
+
+def body_of(request: Request, schema: Schema) -> Any:
+    """What the schema makes of the request's body, which is JSON or refused.
+
+    `g.document` is from then on what the body says; None if there is none.
+    """
+    refuse_other_media_types(request)
+    document = decode(read_body(request))
+    g.document = None if document is missing else document
+    try:
+        return schema.load({} if document is missing else document)
+    except ValidationError as error:
+        raise invalid(error.messages_dict) from None
 
 
 def refuse_other_media_types(request: Request) -> None:
