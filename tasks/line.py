@@ -5,6 +5,7 @@ it still lives, and keeps figures of it: three times the work of the command its
 """
 
 import hashlib
+import os
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -29,12 +30,16 @@ class Line(threading.local):
 
     Raises RedisError as the client would, within its timeouts. A connection may have been closed
     while nothing was said: then the command is sent once more over a new one. So it may be heard
-    twice, and must be one of which that can be said.
+    twice, and must be one of which that can be said. A process that was forked begins anew.
     """
 
     def __init__(self, client: "Redis") -> None:
-        self._connection = client.connection_pool.make_connection()
-        self._has_answered = False
+        self._client = client
+        self._begin()
+
+    def _begin(self) -> None:
+        self._connection: Any = self._client.connection_pool.make_connection()  # partly untyped
+        self._has_answered, self._process = False, os.getpid()
 
     def run(self, script: Script, keys: Sequence[str], words: Sequence[Word] = ()) -> Any:
         """What the script makes of these keys and arguments."""
@@ -55,7 +60,9 @@ class Line(threading.local):
             return self._say(command)
 
     def _say(self, command: Sequence[Word]) -> Any:
-        connection: Any = self._connection  # redis-py has not typed all of it
+        if self._process != os.getpid():
+            self._begin()
+        connection = self._connection
         connection.send_packed_command(connection.pack_command(*command), check_health=False)
         answer = connection.read_response()
         self._has_answered = True

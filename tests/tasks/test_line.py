@@ -1,5 +1,6 @@
 """A thread's own line to Redis: it outlives what a pool would notice, and keeps time."""
 
+import os
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -68,6 +69,18 @@ def test_each_thread_has_a_connection_of_its_own(line: Line) -> None:
 
     with ThreadPoolExecutor(1) as another:
         assert another.submit(known).result() != known()
+
+
+def test_a_forked_process_has_a_connection_of_its_own(line: Line) -> None:
+    known = line.ask("CLIENT", "ID")
+    ours, childs = os.pipe()
+    if (child := os.fork()) == 0:
+        os.write(childs, b"%d" % line.ask("CLIENT", "ID"))
+        os._exit(0)
+    os.waitpid(child, 0)
+
+    assert int(os.read(ours, 20)) != known
+    assert line.ask("CLIENT", "ID") == known
 
 
 def test_a_script_is_known_by_its_hash_and_told_anew_to_who_forgot_it(
