@@ -25,6 +25,16 @@ class Script:
         self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
+class _Held:
+    """A connection that is closed with what holds it; by itself it would wait for the collector."""
+
+    def __init__(self, client: "Redis") -> None:
+        self.connection: Any = client.connection_pool.make_connection()  # partly untyped
+
+    def __del__(self) -> None:
+        self.connection.disconnect()
+
+
 class Line(threading.local):
     """Sends commands to where `client` leads, each thread over a connection of its own.
 
@@ -38,7 +48,7 @@ class Line(threading.local):
         self._begin()
 
     def _begin(self) -> None:
-        self._connection: Any = self._client.connection_pool.make_connection()  # partly untyped
+        self._held = _Held(self._client)
         self._has_answered, self._process = False, os.getpid()
 
     def run(self, script: Script, keys: Sequence[str], words: Sequence[Word] = ()) -> Any:
@@ -62,7 +72,7 @@ class Line(threading.local):
     def _say(self, command: Sequence[Word]) -> Any:
         if self._process != os.getpid():
             self._begin()
-        connection = self._connection
+        connection = self._held.connection
         connection.send_packed_command(connection.pack_command(*command), check_health=False)
         answer = connection.read_response()
         self._has_answered = True

@@ -106,7 +106,12 @@ def _judge(
         return _about(paid, theirs, REFUND_AMOUNT_AGREES, "person", said, ours=ours)
     has_just_ended = ours.ended_at is not None and ours.ended_at >= read_after - SLACK
     is_same = ours.state == theirs.state or {ours.state, theirs.state} <= _UNPAID
-    if is_same or has_just_ended or ours.state == "requested":
+    if has_just_ended or ours.state == "requested":
+        return None
+    if is_same and ours.provider_refund_id is None:  # refused, they said, and had made it
+        said = f"{theirs.state}, and its name is not known here"
+        return _about(paid, theirs, REFUND_IS_KNOWN, "book", said, ours=ours)
+    if is_same:
         return None
     said = f"{theirs.state} there, {ours.state} here"
     return _about(paid, theirs, REFUND_STATE_AGREES, _remedy(ours, theirs), said, ours=ours)

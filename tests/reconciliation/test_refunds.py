@@ -67,6 +67,29 @@ def test_a_refund_that_went_on_there_goes_on_here(
     assert refunds() == [("succeeded", "staff", TOTAL)]
 
 
+def test_a_refund_that_was_made_though_refused_and_then_failed_gets_its_name(
+    client: FlaskClient, sandbox: StripeProcess
+) -> None:
+    sandbox.control("config", {"refund_seconds": None})
+    shop.make_item()
+    paid = Paying(client, sandbox).pay("pm_card_pendingRefund").told()
+    sandbox.fault("refunds.create", "fail_after", status=400)
+    with shop.database() as session:
+        refund.request(session, paid.id, who="staff:1", why="a test")
+    shop.run_jobs("refunds.create")
+    (made,) = sandbox.ledger()["refunds"]
+    sandbox.control(f"refunds/{made['id']}/fail")
+    assert refunds() == [("failed", "staff", TOTAL)]
+
+    later(hours=12)
+    for _ in range(2):
+        reconcile("refunds")
+    named = "SELECT state, provider_refund_id FROM refund"
+    assert shop.sql(named) == [("failed", made["id"])]
+    assert given_back() == [(0, 0, False)]
+    assert findings() == []
+
+
 def test_a_refund_that_fails_weeks_later_is_found_within_a_day(paid: Paying) -> None:
     reconcile("refunds")
     give_back(paid)

@@ -1,7 +1,9 @@
 """A thread's own line to Redis: it outlives what a pool would notice, and keeps time."""
 
+import gc
 import os
 import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -62,13 +64,28 @@ def test_an_answer_that_came_too_late_is_no_answer_to_the_next(line: Line, redis
     assert line.ask("ECHO", "next") == b"next"
 
 
-def test_each_thread_has_a_connection_of_its_own(line: Line) -> None:
+def _connected(redis: "Redis") -> set[int]:
+    return {int(each["id"]) for each in redis.client_list()}
+
+
+def test_each_thread_has_a_connection_of_its_own_as_long_as_it_lives(
+    line: Line, redis: "Redis"
+) -> None:
     def known() -> int:
         number: int = line.ask("CLIENT", "ID")
         return number
 
-    with ThreadPoolExecutor(1) as another:
-        assert another.submit(known).result() != known()
+    gc.disable()
+    try:
+        with ThreadPoolExecutor(1) as another:
+            others = another.submit(known).result()
+            assert others != known()
+            assert others in _connected(redis)
+        patience = time.monotonic() + 5
+        while others in _connected(redis):  # nor is it left for the collector
+            assert time.monotonic() < patience
+    finally:
+        gc.enable()
 
 
 def test_a_forked_process_has_a_connection_of_its_own(line: Line) -> None:
