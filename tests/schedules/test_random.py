@@ -32,7 +32,11 @@ def run(world: World, schedules: int, number: int) -> None:
         report_multiple_bugs=False,
     )
     maker = cast("type[Schedule]", begin)  # whatever makes a machine will do
-    seed(number)(get_state_machine_test(maker, settings=chosen))()
+    try:
+        seed(number)(get_state_machine_test(maker, settings=chosen))()
+    except Exception as error:  # a worker of xdist shows nothing else of what it printed
+        error.add_note(f"To repeat it: --schedules={schedules} --first-seed={number}")
+        raise
 
 
 @pytest.mark.timeout(0)  # as long as it takes: each wait inside of it has its own bound
