@@ -137,7 +137,7 @@ def _calls(clock: Clock) -> dict[str, Callable[[], None]]:
 
 def _clock_the_models(clock: Clock) -> None:
     """Have the clock run in whatever of the models a request for `create` enters."""
-    from models import api_key, idempotency, placing  # noqa: PLC0415
+    from models import api_key, idempotency, placing, quick_placing  # noqa: PLC0415
     from models.session import at_once, transaction  # noqa: PLC0415
     from web import callers  # noqa: PLC0415
     from web import orders as web_orders  # noqa: PLC0415
@@ -158,10 +158,12 @@ def _clock_the_models(clock: Clock) -> None:
         (api_key, "use"),
         (idempotency, "claim", "remember"),
         (placing, "glance", "check", "place"),
+        (quick_placing, "place"),
     ):
         for name in names:
             setattr(module, name, clock.clocked(getattr(module, name)))
     callers.at_once = clocked(at_once)  # type: ignore[attr-defined]
+    web_orders.at_once = clocked(at_once)  # type: ignore[attr-defined]
     web_orders.transaction = clocked(transaction)  # type: ignore[attr-defined]
 
 

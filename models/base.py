@@ -79,6 +79,7 @@ def connect(app: Flask, settings: Settings, *, pool_size: int, pool_timeout: flo
         "max_overflow": 0,
         "pool_timeout": pool_timeout,
         "pool_recycle": 1800,
+        "pool_use_lifo": True,  # what is prepared on a connection serves whoever comes next
         "hide_parameters": True,  # what customers send must not reach the logs
         "connect_args": _connect_args(settings),
     }

@@ -70,6 +70,11 @@ class Kept(NamedTuple):
     fingerprint: str = ""
     status: int = 0
 
+    @property
+    def lock(self) -> int:
+        """The number of the lock by which the key is claimed."""
+        return _number(self.caller, self.endpoint, self.key or "")
+
 
 NO_KEY = Kept()
 

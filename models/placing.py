@@ -79,8 +79,8 @@ def check(new: NewOrder, items: Mapping[str, ForSale], *, chargeable: Container[
     `chargeable` are the totals, in minor units, that can be paid.
     """
     _check_lines(new, items)
-    if _total_minor(new) not in chargeable:
-        raise TotalNotChargeableError(_total_minor(new))
+    if new.total_minor not in chargeable:
+        raise TotalNotChargeableError(new.total_minor)
     wanted = storing.summed(new.lines, items)
     short = sorted(item.id for item in items.values() if item.available < wanted[item.id])
     if short:
@@ -104,15 +104,11 @@ def place(
     """
     items = for_sale.find_locked(session, _skus(new))
     check(new, items, chargeable=chargeable)
-    return storing.store(session, new, items, total_minor=_total_minor(new), who=who, once=once)
+    return storing.store(session, new, items, who=who, once=once)
 
 
 def _skus(new: NewOrder) -> list[str]:
     return [line.sku for line in new.lines]
-
-
-def _total_minor(new: NewOrder) -> int:
-    return sum(line.unit_price_minor * line.quantity for line in new.lines)
 
 
 def _check_lines(new: NewOrder, items: Mapping[str, ForSale]) -> None:

@@ -33,6 +33,19 @@ class NewOrder(NamedTuple):
     guest_hash: bytes | None = None
     client_hash: bytes | None = None
 
+    @property
+    def total_minor(self) -> int:
+        """What the buyer expects it to come to."""
+        return sum(line.unit_price_minor * line.quantity for line in self.lines)
+
+    @property
+    def written_addresses(self) -> list["PlacedAddress"]:
+        """The addresses as they are stored."""
+        return [
+            PlacedAddress._make((kind, *map(given.get, PlacedAddress._fields[1:])))
+            for kind, given in self.addresses.items()
+        ]
+
 
 class PlacedLine(NamedTuple):
     """A line as an `OrderItem` has it."""
@@ -144,21 +157,17 @@ def store(
     new: NewOrder,
     items: Mapping[str, ForSale],
     *,
-    total_minor: int,
     who: str,
     once: Kept,
 ) -> Placed:
     """Write the order, its lines, its addresses, its first line of the journal and its holds.
 
     With them is written what is kept of the request's key, `once`. `items` are those of all its
-    SKUs, locked, at whose prices it comes to `total_minor`. Raises `stock.OutOfStockError`,
-    after which the transaction must be rolled back.
+    SKUs, locked, at the buyer's prices. Raises `stock.OutOfStockError`, after which the
+    transaction must be rolled back.
     """
     lines = [_line(line, items[line.sku]) for line in new.lines]
-    addresses = [
-        PlacedAddress._make((kind, *map(given.get, PlacedAddress._fields[1:])))
-        for kind, given in new.addresses.items()
-    ]
+    addresses = new.written_addresses
     number = new_order_number()
     values = {
         "order_number": number,
@@ -167,7 +176,7 @@ def store(
         "guest_hash": new.guest_hash,
         "client_hash": new.client_hash,
         "currency": new.currency,
-        "total_minor": total_minor,
+        "total_minor": new.total_minor,
         "who": who,
         **once._asdict(),
         "time_to_pay": timedelta(seconds=settings.current().reservation_ttl_seconds),
@@ -178,17 +187,34 @@ def store(
     order_id, created_at, expires_at, all_held, short = _STORE.row(session, values) or ()
     if not all_held:
         raise stock.OutOfStockError(sorted(short))
-    return Placed(
+    return placed(
+        new,
+        lines,
+        addresses,
+        who,
         id=order_id,
         order_number=number,
-        email=new.email,
-        currency=new.currency,
-        total_minor=total_minor,
         created_at=created_at,
         expires_at=expires_at,
+    )
+
+
+def placed(
+    new: NewOrder,
+    lines: Sequence[PlacedLine],
+    addresses: Sequence[PlacedAddress],
+    who: str,
+    **stored: Any,
+) -> Placed:
+    """The order as it has been stored; `stored` are the columns that only the database knew."""
+    return Placed(
+        email=new.email,
+        currency=new.currency,
+        total_minor=new.total_minor,
         lines=lines,
         addresses=addresses,
-        timeline=[PlacedEntry(who, created_at)],
+        timeline=[PlacedEntry(who, stored["created_at"])],
+        **stored,
     )
 
 

@@ -21,14 +21,16 @@ from models import (
     orders,
     payment,
     placing,
+    quick_placing,
     refund,
     stock,
 )
+from models.idempotency import Earlier
 from models.order_desk import Filter
 from models.orders import Order
 from models.payment import Payment
 from models.refund import Refund
-from models.session import transaction
+from models.session import at_once, transaction
 from models.storing import NewLine, NewOrder, Placed
 from models.tokens import guest_hash
 from web import callers, charging, limits, piece_lock, refunds, rendering
@@ -80,15 +82,11 @@ def create(body: dict[str, Any]) -> tuple[Response, int, Mapping[str, str]]:
     caller = callers.present()
     new = _new_order(body, caller)
     claim = once(_scope(caller, new))
-    with ExitStack() as locks, transaction() as session:
-        if (earlier := claim.earlier(session)) is not None and earlier.order_id is not None:
-            answer = shown(session, load(session, earlier.order_id), caller, with_token=True)
-        else:
-            with _refusals(session, new.currency):
-                order = _place(session, new, caller, claim, locks)
-            answer = rendering.order(
-                order, timeline=order.timeline, for_staff=caller.is_staff, with_token=True
-            )
+    order, earlier = _place_at_once(new, caller, claim), None
+    if order is not None:
+        answer = _shown_new(order, caller)
+    else:
+        answer, earlier = _place_or_repeat(new, caller, claim)
     bind_contextvars(order_id=answer["id"])
     # The hottest answer: rendered already, it is not dumped by its schema once more.
     return jsonify(answer), 201, REPLAYED if earlier else {}
@@ -157,6 +155,34 @@ def shown(
         shipment=fulfilment.shipment_of(session, order.id) if payments else None,
         for_staff=caller.is_staff,
         with_token=with_token,
+    )
+
+
+def _place_at_once(new: NewOrder, caller: Caller, claim: Once) -> Placed | None:
+    """Place the order if nothing stands against it; None if that has to be looked into."""
+    if new.total_minor not in charging.chargeable(new.currency):
+        return None
+    kept, most_open = claim.kept(201), settings.current().max_open_orders
+    with at_once() as session:
+        return quick_placing.place(session, new, who=caller.name, once=kept, most_open=most_open)
+
+
+def _place_or_repeat(
+    new: NewOrder, caller: Caller, claim: Once
+) -> tuple[dict[str, Any], Earlier | None]:
+    """The order that the key has placed already and what is known of that, or a new one."""
+    with ExitStack() as locks, transaction() as session:
+        if (earlier := claim.earlier(session)) is not None and earlier.order_id is not None:
+            answer = shown(session, load(session, earlier.order_id), caller, with_token=True)
+            return answer, earlier
+        with _refusals(session, new.currency):
+            order = _place(session, new, caller, claim, locks)
+    return _shown_new(order, caller), None
+
+
+def _shown_new(order: Placed, caller: Caller) -> dict[str, Any]:
+    return rendering.order(
+        order, timeline=order.timeline, for_staff=caller.is_staff, with_token=True
     )
 
 

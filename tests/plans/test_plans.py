@@ -34,6 +34,7 @@ BY_DESIGN = {
 }
 """What may take longer, with the reason."""
 _ASKS = re.compile(r"session\.(execute|scalars?|get|get_one)\(|\.rows?\(session")
+_KEYS = "uq_idempotency_key_caller_endpoint_key"
 GROWING = {table.name for table in Base.metadata.sorted_tables} - FIXED
 
 
@@ -93,8 +94,10 @@ def test_no_statement_takes_longer_as_the_shop_grows(
 
     with database.transaction(force_rollback=True):
         database.execute("DROP INDEX ix_order_item_order_id")
+        database.execute(f"ALTER TABLE idempotency_key DROP CONSTRAINT {_KEYS}".encode())
         without = "\n".join(_found(judge, sent))
     assert "models/order_desk.py scans order_item: SELECT" in without
+    assert "models/quick_placing.py scans idempotency_key: " in without
 
 
 def _found(judge: Judge, sent: list[Sent]) -> list[str]:
