@@ -22,7 +22,7 @@ broker_transport_options = {
     "socket_connect_timeout": 1,
     "socket_keepalive": True,
     "health_check_interval": 10,
-    "visibility_timeout": 300,  # when the message of a worker killed as it took it is rung again
+    "ack_emulation": False,  # a message that is lost is rung again: nobody need keep account of it
     "global_keyprefix": _settings.redis_prefix,
     "client_name": "orders-worker",
 }

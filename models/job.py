@@ -195,7 +195,7 @@ def stage(
         },
     )
     if staged is not None:
-        _staged(session, kind, *staged, is_due=not after)
+        was_staged(session, kind, *staged, order_id=order_id, is_due=not after)
 
 
 def stage_all(session: Session, kind: str, jobs: Sequence[New]) -> None:
@@ -215,11 +215,15 @@ def stage_all(session: Session, kind: str, jobs: Sequence[New]) -> None:
         },
     )
     for job_id in staged[0] if staged else ():
-        _staged(session, kind, job_id, is_due=True)
+        was_staged(session, kind, job_id)
 
 
-def _staged(session: Session, kind: str, job_id: int, *, is_due: bool) -> None:
-    logger.info("staged", extra={"staged_job_id": job_id, "staged_kind": kind})
+def was_staged(
+    session: Session, kind: str, job_id: int, *, order_id: int | None = None, is_due: bool = True
+) -> None:
+    """Say so, and ring for it once it is committed."""
+    told = {"staged_job_id": job_id, "staged_kind": kind}
+    logger.info("staged", extra=told if order_id is None else {**told, "order_id": order_id})
     if is_due:
         ring_after_commit(session, Rung(job_id, kind))
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from functools import cache
+from typing import Any, cast
 
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.exc import NoResultFound
@@ -36,13 +37,15 @@ class JournalEntry(Base):
     at: Mapped[datetime] = mapped_column(default=now())
 
 
-# Only the clock is interpolated, never a value (S608).
-_WRITE = Statement(f"""
+# Only the clock and terms of ours are interpolated, never a value (S608).
+def _writing(order_id: str, subject_id: str) -> str:
+    return f"""
 INSERT INTO journal (order_id, subject, subject_id, what, from_state, to_state, who, why, at)
-VALUES (%(order_id)s, %(subject)s, %(subject_id)s, %(what)s, %(was)s, %(becomes)s, %(who)s, %(why)s,
-        {now()})
-RETURNING id
-""")  # noqa: S608
+SELECT {order_id}, %(subject)s, {subject_id}, %(what)s, %(was)s, %(becomes)s, %(who)s, %(why)s,
+       {now()}"""
+
+
+_WRITE = Statement(f"{_writing('%(order_id)s::bigint', '%(subject_id)s::bigint')} RETURNING id")
 
 
 def write(
@@ -59,15 +62,32 @@ def write(
     table = subject.__tablename__
     entry = {
         "order_id": subject.id if table == "orders" else getattr(subject, "order_id", None),
-        "subject": table,
         "subject_id": subject.id,
+        **_said(table, what, was, becomes, who=who, why=why),
+    }
+    _WRITE.row(session, entry)
+
+
+def _said(
+    table: str, what: str, was: str | None, becomes: str | None, *, who: str, why: str
+) -> dict[str, str | None]:
+    return {
+        "subject": table,
         "what": what,
         "was": was,
         "becomes": becomes,
         "who": who,
         "why": why,
     }
-    _WRITE.row(session, entry)
+
+
+@cache
+def _of_what_changed(kind: type[Base]) -> str:
+    """The same line, written by the statement that changes the row."""
+    columns = kind.__table__.columns
+    own = "id" if kind.__tablename__ == "orders" else "order_id" if "order_id" in columns else None
+    order_id = f"changed.{own}" if own else "NULL::bigint"
+    return f"{_writing(order_id, 'changed.id')} FROM changed"
 
 
 def move(
@@ -91,9 +111,11 @@ def move(
     was = getattr(row, column) if is_locked else rows.lock(session, row, column)
     if to not in table.get(was or "", ()):
         return False
-    if not rows.change(session, row, {column: was}, **{column: to, **values}):
-        raise NoResultFound(f"{row.__tablename__} {row.id} is not {was}")
-    write(session, row, f"{row.__tablename__}.{column}", was, to, who=who, why=why)
+    name = row.__tablename__
+    said = _said(name, f"{name}.{column}", was, to, who=who, why=why)
+    also = _of_what_changed(cast("type[Base]", type(row)))
+    if not rows.change(session, row, {column: was}, also, said, **{column: to, **values}):
+        raise NoResultFound(f"{name} {row.id} is not {was}")
     return True
 
 

@@ -6,20 +6,15 @@ stored, in a transaction of its own. Whatever is not plain, it leaves to `placin
 nothing then and does not say why (docs/adr/0029).
 """
 
-import orjson
-from sqlalchemy import DDL, event
 from sqlalchemy.orm import Session
 
 import settings
 from models import storing
-from models.base import Base
+from models.function import Function, as_bytea
 from models.idempotency import Kept
-from models.session import now
-from models.statement import Statement
 from models.storing import NewOrder, Placed, PlacedAddress, PlacedLine
 from models.tokens import new_order_number
 
-NAME = "place_order"
 _ADDRESS = ", ".join(PlacedAddress._fields)
 # The lines of which enough is left, at the buyer's price, in the order's currency; of these goods
 # any unit will do. Each line is of another SKU.
@@ -31,10 +26,10 @@ FROM stock_item AS item JOIN ROWS FROM (
 WHERE item.sku = ANY (skus) AND item.status = 'available' AND NOT is_unique
   AND item.currency = new.currency AND unit_price_minor = price AND stock - held >= quantity"""
 # Only names of columns and the above are interpolated, never a value (S608).
-FUNCTION = f"""
-CREATE OR REPLACE FUNCTION {NAME}(given json, moment timestamptz)
-RETURNS TABLE (placed_id bigint, placed_until timestamptz, placed_lines json)
-LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $function$
+PLACE = Function(
+    "place_order",
+    "placed_id bigint, placed_at timestamptz, placed_until timestamptz, placed_lines json",
+    f"""
 DECLARE
     new record;
     skus text[];
@@ -105,18 +100,12 @@ BEGIN
         INSERT INTO stock_movement (item_id, order_id, stock_delta, held_delta, reason, who, at)
         SELECT item_id, placed.id, 0, quantity, 'held', new.who, moment FROM placed, fitting
     )
-    SELECT id, expires_at, (
+    SELECT id, moment, expires_at, (
         SELECT json_agg(json_build_array(item_id, title, status) ORDER BY position) FROM fitting)
     FROM placed;
 END
-$function$
-"""  # noqa: S608
-event.listen(Base.metadata, "after_create", DDL(FUNCTION))
-
-_PLACE = Statement(f"""
-SELECT placed_id, placed_until, placed_lines, moment
-FROM (SELECT {now()} AS moment) AS clock, {NAME}(%(given)s::json, moment)
-""")  # noqa: S608
+""",  # noqa: S608
+)
 
 
 def place(
@@ -136,8 +125,8 @@ def place(
         "order_number": number,
         "user_id": new.user_id,
         "email": new.email,
-        "guest_hash": _hex(new.guest_hash),
-        "client_hash": _hex(new.client_hash),
+        "guest_hash": as_bytea(new.guest_hash),
+        "client_hash": as_bytea(new.client_hash),
         "currency": new.currency,
         "total_minor": new.total_minor,
         "who": who,
@@ -149,10 +138,10 @@ def place(
         ],
         "addresses": [address._asdict() for address in addresses],
     }
-    row = _PLACE.row(session, {"given": orjson.dumps(given).decode()})
+    row = PLACE.call(session, given)
     if row is None:
         return None
-    order_id, expires_at, found, created_at = row
+    order_id, created_at, expires_at, found = row
     lines = [
         PlacedLine(item_id, title, line.sku, status, line.unit_price_minor, line.quantity)
         for line, (item_id, title, status) in zip(new.lines, found, strict=True)
@@ -167,7 +156,3 @@ def place(
         created_at=created_at,
         expires_at=expires_at,
     )
-
-
-def _hex(value: bytes | None) -> str | None:
-    return None if value is None else f"\\x{value.hex()}"

@@ -7,6 +7,7 @@ date. Whatever the session has still to write is written first.
 
 from collections.abc import Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar, cast
 
 from psycopg.types.json import Jsonb
@@ -22,6 +23,7 @@ from models.statement import Statement
 
 Row = TypeVar("Row", bound=Base)
 
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 _DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]
 
 
@@ -63,16 +65,26 @@ def add(session: Session, kind: type[Row], **values: Any) -> Row:
     return _known(session, kind, row)
 
 
-def change(session: Session, row: Base, when: Mapping[str, Any], /, **values: Any) -> bool:
+def change(
+    session: Session,
+    row: Base,
+    when: Mapping[str, Any],
+    also: str = "",
+    said: Mapping[str, Any] = _NOTHING,
+    /,
+    **values: Any,
+) -> bool:
     """Give the row these values and show them, if `when` holds of it; False if it does not.
 
-    A value may be a term of SQL such as `now()`.
+    A value may be a term of SQL such as `now()`. `also` is a statement that is carried out with
+    it, in which `changed` is the row as it has become, and `said` are that one's parameters.
     """
     session.flush()
     terms, given = _terms(type(row), values)
-    statement = _updating(type(row), tuple(values), tuple(terms), tuple(when))
+    statement = _updating(type(row), tuple(values), tuple(terms), tuple(when), also)
     conditions = {f"was_{name}": value for name, value in when.items()}
-    changed = statement.row(session, {**given, **conditions, "row_id": cast("Any", row).id})
+    own = {**given, **conditions, "row_id": cast("Any", row).id}
+    changed = statement.row(session, {**said, **own})
     if changed is not None:
         _bring_up_to_date(row, changed)
     return changed is not None
@@ -126,14 +138,22 @@ def _inserting(kind: type[Base], names: tuple[str, ...], terms: tuple[str, ...])
 
 @cache
 def _updating(
-    kind: type[Base], names: tuple[str, ...], terms: tuple[str, ...], when: tuple[str, ...]
+    kind: type[Base],
+    names: tuple[str, ...],
+    terms: tuple[str, ...],
+    when: tuple[str, ...],
+    also: str,
 ) -> Statement:
     changes = ", ".join(f"{name} = {term}" for name, term in zip(names, terms, strict=True))
     conditions = "".join(f" AND {name} = %(was_{name})s" for name in when)
-    return Statement(
+    changing = (
         f"UPDATE {_table(kind)} SET {changes} WHERE id = %(row_id)s{conditions}"  # noqa: S608
         f" RETURNING {_columns(kind)}"
     )
+    if not also:
+        return Statement(changing)
+    both = f"WITH changed AS ({changing}), also AS ({also})"
+    return Statement(f"{both} SELECT {_columns(kind)} FROM changed")  # noqa: S608
 
 
 def _known(session: Session, kind: type[Row], values: tuple[Any, ...]) -> Row:

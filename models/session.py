@@ -99,15 +99,26 @@ def signal_after_commit(session: Session, name: str) -> None:
 
 @contextmanager
 def at_once() -> Iterator[Session]:
-    """A session whose every statement commits by itself: one round trip for a lone statement."""
+    """A session whose every statement commits by itself: one round trip for a lone statement.
+
+    In the end it rings for what was staged.
+    """
     session: Session = db.session()
     if session.in_transaction():
         raise RuntimeError("a transaction is open already; pass its session on")
     try:
         session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
         yield session
+        jobs, signals = _staged(session)
     finally:
+        session.info.clear()
         session.close()
+    if jobs or signals:
+        _bell(jobs, signals)
+
+
+def _staged(session: Session) -> tuple[list[Rung], list[str]]:
+    return session.info.get("jobs", []), session.info.get("signals", [])
 
 
 @contextmanager
@@ -123,7 +134,7 @@ def transaction() -> Iterator[Session]:
     try:
         with session.begin():
             yield session
-        jobs, signals = session.info.get("jobs", []), session.info.get("signals", [])
+        jobs, signals = _staged(session)
     finally:
         session.info.clear()
         session.close()

@@ -1,4 +1,4 @@
-"""Every table, and the function, imported for Alembic."""
+"""Every table, and every function, imported for Alembic."""
 
 from models import (
     api_key,
@@ -13,6 +13,7 @@ from models import (
     orders,
     payment,
     periodic,
+    quick_booking,
     quick_placing,
     refund,
     retention,
@@ -40,6 +41,7 @@ __all__ = [
     "orders",
     "payment",
     "periodic",
+    "quick_booking",
     "quick_placing",
     "refund",
     "refunds",

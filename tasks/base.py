@@ -63,6 +63,14 @@ class Work:
             ledger.end(session, self._lease, "done", "done")
         self.outcome = "done"
 
+    def finish_at_once(self, ends: Callable[[Session, Lease], T | None]) -> T | None:
+        """Record the effects and the job's end in one statement; None if it does neither."""
+        with at_once() as session:
+            done = ends(session, self._lease)
+        if done is not None:
+            self.outcome = "done"
+        return done
+
     def outside(self, peer: Peer, function: Callable[..., T], *arguments: Any) -> T:
         """Call the outside world, if enough of the lease is left to record what it answers.
 

@@ -9,15 +9,14 @@ import re
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from types import TracebackType
+from typing import Any
 
 import orjson
-from structlog.contextvars import merge_contextvars
+from structlog.contextvars import get_contextvars
 from structlog.dev import ConsoleRenderer
-from structlog.processors import JSONRenderer, TimeStamper
-from structlog.stdlib import ExtraAdder, ProcessorFormatter, add_log_level, add_logger_name
-from structlog.typing import EventDict, WrappedLogger
 
 from providers import registry
 
@@ -79,35 +78,39 @@ def configure(level: str, style: str) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
+class _Lines(logging.Formatter):
+    """Records as lines; each request and each job has some, so they are made of few steps."""
+
+    def __init__(self, render: Callable[[dict[str, Any]], str]) -> None:
+        super().__init__()
+        self._render = render
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = datetime.fromtimestamp(record.created, UTC)
+        known = {
+            **record.__dict__,
+            **get_contextvars(),
+            "timestamp": moment.isoformat().replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": scrubbed(record.getMessage()),
+        }
+        if record.exc_info and record.exc_info[1]:
+            known["exception"] = "".join(_told(record.exc_info[1]))
+        return self._render({name: known[name] for name in FIELDS if name in known})
+
+
 def formatter(style: str) -> logging.Formatter:
     """The form of a line: `json` for machines, anything else for people."""
-    is_json = style == "json"
-    return ProcessorFormatter(
-        foreign_pre_chain=[
-            merge_contextvars,
-            ExtraAdder(),
-            add_logger_name,
-            add_log_level,
-            TimeStamper(fmt="iso", utc=True),
-        ],
-        processors=[
-            _allowed,
-            JSONRenderer(_json) if is_json else ConsoleRenderer(colors=sys.stderr.isatty()),
-        ],
-    )
+    if style == "json":
+        return _Lines(lambda line: orjson.dumps(line, default=str).decode())
+    console = ConsoleRenderer(colors=sys.stderr.isatty())
+    return _Lines(lambda line: str(console(None, "", line)))
 
 
 def scrubbed(text: str) -> str:
     """The text without what looks like a person or a secret, cut if it is long."""
     return _PRIVATE.sub("[redacted]", text[:_LONGEST_TEXT])
-
-
-def _allowed(_logger: WrappedLogger, _method: str, given: EventDict) -> EventDict:
-    given["event"] = scrubbed(given["event"])
-    given["process"] = given["_record"].process
-    if error := (given.get("exc_info") or (None, None))[1]:
-        given["exception"] = "".join(_told(error))
-    return {name: given[name] for name in FIELDS if name in given}
 
 
 def _told(error: BaseException) -> Iterator[str]:
@@ -126,10 +129,6 @@ def _chain(error: BaseException) -> list[BaseException]:
         chain.append(link)
         link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
     return chain
-
-
-def _json(line: EventDict, **_options: object) -> str:
-    return orjson.dumps(line, default=str).decode()
 
 
 def _uncaught(

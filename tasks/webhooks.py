@@ -9,6 +9,7 @@ from models import (
     looking,
     matching,
     payment,
+    quick_booking,
     refunding,
     settling,
     webhook_event,
@@ -17,6 +18,7 @@ from models.kinds import Retry
 from models.orders import Order
 from models.payment import Payment
 from models.session import at_once, transaction
+from models.webhook_event import WebhookEvent
 from providers import registry
 from providers.base import ProviderEvent
 from tasks.base import Work, job
@@ -42,6 +44,8 @@ def apply(work: Work, event_row_id: int) -> None:
         return _end(work, event_row_id, "ignored", event.idle_because)
     if payment_id is None:
         return _leave(work, event_row_id, event)
+    if stored is not None and _is_booked_at_once(work, stored, event):
+        return None
     with work.finish() as session:
         order, row = payment.lock_with_order(session, payment_id)
         bind_contextvars(order_id=row.order_id, payment_id=payment_id)
@@ -50,6 +54,24 @@ def apply(work: Work, event_row_id: int) -> None:
             session, event_row_id, "applied", reason=event.type, order_id=row.order_id
         )
     return None
+
+
+def _is_booked_at_once(work: Work, stored: WebhookEvent, event: ProviderEvent) -> bool:
+    """Book what is plain; False, and nothing is booked, if it has to be looked into."""
+    besides = (event.refund, event.dispute, event.attempt, event.looks, event.warning)
+    payment, name = event.payment, stored.provider
+    if payment is None or any(besides) or not quick_booking.is_plain(payment):
+        return False
+    booked = work.finish_at_once(
+        lambda session, lease: quick_booking.book(
+            session, lease, stored.id, payment, provider=name, reason=event.type
+        )
+    )
+    if booked is None:
+        return False
+    order_id, payment_id = booked
+    bind_contextvars(order_id=order_id, payment_id=payment_id)
+    return True
 
 
 def _match(session: Session, provider: str, event: ProviderEvent) -> int | None:

@@ -1,6 +1,6 @@
 """place in one round trip
 
-A function, as it was first; its tables and who calls it are in models/quick_placing.py.
+A function, as it was first; who calls it is in models/quick_placing.py.
 
 Revision ID: 0023
 Revises: 0022
@@ -16,8 +16,8 @@ branch_labels = None
 depends_on = None
 
 FUNCTION = """
-CREATE OR REPLACE FUNCTION place_order(given json, moment timestamptz)
-RETURNS TABLE (placed_id bigint, placed_until timestamptz, placed_lines json)
+CREATE OR REPLACE FUNCTION place_order(given json, moment timestamptz, true_moment timestamptz)
+RETURNS TABLE (placed_id bigint, placed_at timestamptz, placed_until timestamptz, placed_lines json)
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $function$
 DECLARE
     new record;
@@ -101,7 +101,7 @@ WHERE item.sku = ANY (skus) AND item.status = 'available' AND NOT is_unique
         INSERT INTO stock_movement (item_id, order_id, stock_delta, held_delta, reason, who, at)
         SELECT item_id, placed.id, 0, quantity, 'held', new.who, moment FROM placed, fitting
     )
-    SELECT id, expires_at, (
+    SELECT id, moment, expires_at, (
         SELECT json_agg(json_build_array(item_id, title, status) ORDER BY position) FROM fitting)
     FROM placed;
 END
@@ -114,4 +114,4 @@ def upgrade():
 
 
 def downgrade():
-    op.execute('DROP FUNCTION place_order(json, timestamptz)')
+    op.execute('DROP FUNCTION place_order(json, timestamptz, timestamptz)')

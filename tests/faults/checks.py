@@ -126,5 +126,4 @@ def _redis(product: Harness) -> Iterator[str]:
 
 def _may_stay(key: str) -> bool:
     name = key.removeprefix("orders:faults:")
-    # A worker killed as it took a message leaves it unacked: it is queued again after a while.
-    return name in QUEUES.values() or name.startswith(("_kombu.binding.", "unacked"))
+    return name in QUEUES.values() or name.startswith("_kombu.binding.")

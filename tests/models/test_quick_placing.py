@@ -112,13 +112,13 @@ def test_it_writes_what_placing_writes_and_hands_back_the_same() -> None:
         ) == [(quick.id, quick.order_number, quick.created_at, quick.expires_at)]
 
 
-def _comparable(placed: Placed) -> Any:
-    moments = (
-        placed.expires_at - placed.created_at,
-        [one._replace(at=None) for one in placed.timeline],
-    )
-    blank = dict.fromkeys(("id", "order_number", "created_at", "expires_at", "timeline"))
-    return placed._replace(**blank), moments
+def _comparable(placed: Placed) -> dict[str, Any]:
+    """What does not differ between any two."""
+    left = placed._asdict() | {"lasts": placed.expires_at - placed.created_at}
+    (entry,) = left.pop("timeline")
+    for name in ("id", "order_number", "created_at", "expires_at"):
+        del left[name]
+    return left | {"entry": {**entry._asdict(), "at": None}}
 
 
 def test_what_is_kept_of_the_key_names_the_order() -> None:

@@ -1,13 +1,12 @@
 """What PostgreSQL means to do for a statement, and what of that takes longer as the shop grows."""
 
 import json
-import secrets
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import psycopg
 
-from models.quick_placing import NAME
+from tests.plans import anew
 from tests.plans.recording import Sent
 
 Node = Mapping[str, Any]
@@ -36,6 +35,8 @@ class Judge:
 
     def __init__(self, database: Database, growing: Collection[str]) -> None:
         self._cursor = psycopg.ClientCursor(database)
+        self.done: set[str] = set()
+        """Functions that have been seen to do all that they do."""
         self.rows: dict[str, float] = dict(database.execute(_ROWS, (list(growing),)).fetchall())
         # Of those that hold few rows by themselves, any part may be gone through.
         self._short = {index for (index,) in database.execute(_SHORT, (_WHOLE,))}
@@ -43,7 +44,8 @@ class Judge:
     def offences(self, sent: Sent) -> set[str]:
         """What of a statement's plan grows with the shop: `scans orders` and the like."""
         try:
-            plans = self._inner_plans(sent) if NAME in sent.sql else [self._plan(sent)]
+            name = anew.function_called(sent.sql)
+            plans = self._inner_plans(name, sent) if name else [self._plan(sent)]
         except psycopg.errors.UndefinedTable:  # a temporary one, which holds what is imported
             return set()
         return {offence for plan in plans for offence in self._of(plan, is_limited=False)}
@@ -56,8 +58,8 @@ class Judge:
         plan: Node = row[0][0]["Plan"]
         return plan
 
-    def _inner_plans(self, sent: Sent) -> list[Node]:
-        """Of all that a function does: it is called, and what it does is undone."""
+    def _inner_plans(self, name: str, sent: Sent) -> list[Node]:
+        """Of all that a function does: it does it once more, and all of it is undone."""
         plans: list[Node] = []
 
         def hear(told: psycopg.errors.Diagnostic) -> None:
@@ -65,10 +67,13 @@ class Judge:
 
         database = self._cursor.connection
         with database.transaction(force_rollback=True):
+            given = anew.prepare(database, name, json.loads(sent.values["given"]))
             database.execute(_TELLING.encode())
             database.add_notice_handler(hear)
             try:
-                assert self._cursor.execute(sent.sql.encode(), _anew(sent.values)).fetchone()
+                values = {"given": json.dumps(given)}
+                if self._cursor.execute(sent.sql.encode(), values).fetchone():
+                    self.done.add(name)
             finally:
                 database.remove_notice_handler(hear)
         return plans
@@ -103,10 +108,3 @@ def _narrowed(values: Any) -> Any:
     if isinstance(values, Mapping) and {"low", "high"} <= values.keys():
         return {**values, "high": values["low"] + _WINDOW}
     return values
-
-
-def _anew(values: Mapping[str, str]) -> Mapping[str, str]:
-    """The same order, placed once more."""
-    number = secrets.token_hex(8)
-    own = {"key": number, "order_number": number, "most_open": 10**6}
-    return {"given": json.dumps({**json.loads(values["given"]), **own})}

@@ -12,7 +12,7 @@ import psycopg
 
 ROOT = Path(__file__).parents[2]
 _PRODUCT = ("models", "tasks", "web")
-BETWEEN = tuple(Path(f"models/{name}.py") for name in ("rows", "session", "statement"))
+BETWEEN = tuple(Path(f"models/{name}.py") for name in ("function", "rows", "session", "statement"))
 _VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 _MOST_OF_ONE = 3
 """Plans differ with the values: so many of a statement's are kept."""

@@ -13,6 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from benchmarks.past import Connection, Past, mark, wipe
+from models.function import NAMES
 from models.tables import Base
 from tasks import audit, database_app
 from tests import settings_of
@@ -98,6 +99,7 @@ def test_no_statement_takes_longer_as_the_shop_grows(
         without = "\n".join(_found(judge, sent))
     assert "models/order_desk.py scans order_item: SELECT" in without
     assert "models/quick_placing.py scans idempotency_key: " in without
+    assert judge.done == NAMES
 
 
 def _found(judge: Judge, sent: list[Sent]) -> list[str]:
