@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import psycopg
 import requests
@@ -28,11 +28,13 @@ PROCESSES = 2
 WARM_SECONDS = 2
 SKUS = 1000
 # What a client may ask for is counted, but no client of a benchmark is ever told to wait.
+# Lines are logged as in production.
 PATIENT = {
     "LIMIT_ORDERS_PER_MINUTE": "1000000",
     "MAX_OPEN_ORDERS": "1000000",
     "TRUSTED_PROXIES": "1",
     "STRIPE_REQUESTS_PER_SECOND": "100000",
+    "LOG_FORMAT": "json",
 }
 _COUNTING = {"shared_preload_libraries": "pg_stat_statements"}
 STOCK = f"""
@@ -73,7 +75,7 @@ def web(processes: int, threads: int = 16) -> Iterator[Web]:
         "WEB_THREADS": str(threads),
         "STRIPE_WEBHOOK_SECRET": secret,
         "INSTANCE": instance,
-        "LOG_LEVEL": "WARNING",
+        "LOG_LEVEL": "INFO",
     }
     with (
         servers(_COUNTING, environment) as (postgresql, valkey),
@@ -95,15 +97,16 @@ def serving(command: Sequence[str], **changes: str) -> Iterator[tuple[str, int]]
     port = free_port()
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = settings.environment(PATH=path, PORT=str(port), WEB_BIND=HOST, **changes)
-    process = subprocess.Popen(command, cwd=ROOT, env=environment)
-    try:
-        while not _answers(port):
-            assert process.poll() is None, "the web server has ended"
-            time.sleep(0.1)
-        yield f"http://{HOST}:{port}", process.pid
-    finally:
-        process.terminate()
-        process.wait(timeout=40)
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=log)
+        try:
+            while not _answers(port):
+                assert process.poll() is None, _all_of(log)
+                time.sleep(0.1)
+            yield f"http://{HOST}:{port}", process.pid
+        finally:
+            process.terminate()
+            process.wait(timeout=40)
 
 
 @contextmanager
@@ -172,6 +175,11 @@ def _stock_up(database_url: str) -> None:
         loaded = database.execute("SHOW shared_preload_libraries").fetchone()
         if loaded and loaded[0]:
             database.execute("CREATE EXTENSION pg_stat_statements")
+
+
+def _all_of(log: IO[bytes]) -> str:
+    log.seek(0)
+    return log.read().decode()
 
 
 def _answers(port: int) -> bool:

@@ -8,14 +8,16 @@ from models import capturing, journal, looking, orders, payment, starting
 from models.intents import PaymentRequest
 from models.orders import Order
 from models.payment import STATES, UNSENT, Payment
+from models.rows import Rows
 from models.session import now, signal_after_commit
 from models.statement import Statement
 
-# Only the clock is interpolated, never a value (S608).
-_AGE = Statement(f"SELECT {now()} - sent_at FROM payment WHERE id = %(payment_id)s")  # noqa: S608
-_COUNTRY = Statement(
-    "SELECT country FROM address WHERE order_id = %(order_id)s ORDER BY kind LIMIT 1"
+_COUNTRY = "SELECT country FROM address WHERE order_id = %(order_id)s ORDER BY kind LIMIT 1"
+# Only the clock and the above are interpolated, never a value (S608).
+_AGE_AND_COUNTRY = Statement(
+    f"SELECT {now()} - sent_at, ({_COUNTRY}) FROM payment WHERE id = %(payment_id)s"  # noqa: S608
 )
+_ORDER_AND_COUNTRY = Rows(Order, "WHERE id = %(order_id)s", f"({_COUNTRY})")
 
 
 def begin(session: Session, payment_id: int) -> PaymentRequest | None:
@@ -68,7 +70,8 @@ def to_close(session: Session, payment_id: int) -> PaymentRequest | None:
 
 def request_for(session: Session, order: Order, row: Payment) -> PaymentRequest:
     """The payment's one immutable request, and how long ago it was first sent."""
-    (age,) = _AGE.row(session, {"payment_id": row.id}) or ()
+    of = {"payment_id": row.id, "order_id": order.id}
+    age, country = _AGE_AND_COUNTRY.row(session, of) or ()
     return PaymentRequest(
         payment_id=row.id,
         order_id=order.id,
@@ -83,15 +86,15 @@ def request_for(session: Session, order: Order, row: Payment) -> PaymentRequest:
         is_unknown=row.state == "unknown",
         payment_method=row.method,
         return_url=row.return_url,
-        country=country_of(session, order.id),
+        country=country,
         email=order.email,
     )
 
 
-def country_of(session: Session, order_id: int) -> str:
-    """Where the order's bill goes: with the goods, unless the buyer said otherwise."""
-    (country,) = _COUNTRY.row(session, {"order_id": order_id}) or ()
-    return str(country)
+def with_country(session: Session, order_id: int) -> tuple[Order, str] | None:
+    """The order, and where its bill goes: with the goods, unless the buyer said otherwise."""
+    found = _ORDER_AND_COUNTRY.first_with(session, order_id=order_id)
+    return (found[0], str(found[1])) if found else None
 
 
 def mark_unknown(session: Session, payment_id: int) -> None:

@@ -63,17 +63,24 @@ def write(
     entry = {
         "order_id": subject.id if table == "orders" else getattr(subject, "order_id", None),
         "subject_id": subject.id,
-        **_said(table, what, was, becomes, who=who, why=why),
+        "subject": table,
+        "what": what,
+        "was": was,
+        "becomes": becomes,
+        "who": who,
+        "why": why,
     }
     _WRITE.row(session, entry)
 
 
-def _said(
-    table: str, what: str, was: str | None, becomes: str | None, *, who: str, why: str
+def said(
+    kind: type[Base], what: str, was: str | None, becomes: str | None, *, who: str, why: str
 ) -> dict[str, str | None]:
+    """The parameters of `of_what_changed`; `what` is said of a row of this kind."""
+    table = kind.__tablename__
     return {
         "subject": table,
-        "what": what,
+        "what": f"{table}.{what}",
         "was": was,
         "becomes": becomes,
         "who": who,
@@ -82,8 +89,8 @@ def _said(
 
 
 @cache
-def _of_what_changed(kind: type[Base]) -> str:
-    """The same line, written by the statement that changes the row."""
+def of_what_changed(kind: type[Base]) -> str:
+    """The same line, as a part of the statement that makes or changes the row as `changed`."""
     columns = kind.__table__.columns
     own = "id" if kind.__tablename__ == "orders" else "order_id" if "order_id" in columns else None
     order_id = f"changed.{own}" if own else "NULL::bigint"
@@ -111,11 +118,11 @@ def move(
     was = getattr(row, column) if is_locked else rows.lock(session, row, column)
     if to not in table.get(was or "", ()):
         return False
-    name = row.__tablename__
-    said = _said(name, f"{name}.{column}", was, to, who=who, why=why)
-    also = _of_what_changed(cast("type[Base]", type(row)))
-    if not rows.change(session, row, {column: was}, also, said, **{column: to, **values}):
-        raise NoResultFound(f"{name} {row.id} is not {was}")
+    kind = cast("type[Base]", type(row))
+    told = said(kind, column, was, to, who=who, why=why)
+    also = of_what_changed(kind)
+    if not rows.change(session, row, {column: was}, also, told, **{column: to, **values}):
+        raise NoResultFound(f"{kind.__tablename__} {row.id} is not {was}")
     return True
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -159,6 +160,7 @@ def with_order(session: Session, kind: Any, row_id: int) -> tuple[Any, Order | N
 
 
 _LOCK = Rows(Order, "WHERE id = %(order_id)s FOR NO KEY UPDATE")
+_LOCK_IN_TIME = Rows(Order, "WHERE id = %(order_id)s FOR NO KEY UPDATE", f"expires_at <= {now()}")
 _LOCK_OF_PAYMENT = Rows(
     Order,
     "WHERE id = (SELECT order_id FROM payment WHERE id = %(payment_id)s) FOR NO KEY UPDATE",
@@ -170,6 +172,14 @@ _IS_OVERDUE = Statement(f"SELECT expires_at <= {now()} FROM orders WHERE id = %(
 def lock(session: Session, order_id: int) -> Order:
     """The order, locked first of all rows of its house; raises NoResultFound."""
     return _LOCK.one(session, order_id=order_id)
+
+
+def lock_and_judge(session: Session, order_id: int) -> tuple[Order, bool]:
+    """The order, locked as by `lock`, and whether its hold has run out."""
+    found = _LOCK_IN_TIME.first_with(session, order_id=order_id)
+    if found is None:
+        raise NoResultFound(f"no order {order_id}")
+    return found
 
 
 def lock_of_payment(session: Session, payment_id: int) -> Order:

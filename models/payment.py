@@ -166,6 +166,9 @@ _FIND = Rows(Payment, "WHERE id = %(payment_id)s")
 _LOCK = Rows(Payment, "WHERE id = %(payment_id)s FOR NO KEY UPDATE")
 _LIVE = Rows(Payment, f"WHERE order_id = %(order_id)s AND {_in(LIVE)}")
 _WAITING = Rows(Payment, "WHERE order_id = %(order_id)s AND state = 'waiting'")
+_UNENDED = Rows(
+    Payment, f"WHERE order_id = %(order_id)s AND ({_in(LIVE)} OR state = 'waiting') ORDER BY id"
+)
 _OF_ORDER = Rows(Payment, "WHERE order_id = %(order_id)s ORDER BY id")
 _LAST_ATTEMPT = Rows(PaymentAttempt, "WHERE payment_id = %(payment_id)s ORDER BY id DESC LIMIT 1")
 
@@ -178,6 +181,13 @@ def find(session: Session, payment_id: int) -> Payment:
 def live_of(session: Session, order_id: int) -> Payment | None:
     """The one payment of the order that may still take money in the ordinary way."""
     return _LIVE.first(session, order_id=order_id)
+
+
+def unended_of(session: Session, order_id: int) -> tuple[Payment | None, Payment | None]:
+    """The live payment of the order, and the one that begins when that has ended."""
+    found = _UNENDED.all(session, order_id=order_id)
+    live = next((row for row in found if row.is_live), None)
+    return live, next((row for row in found if row.state == "waiting"), None)
 
 
 def waiting_of(session: Session, order_id: int) -> Payment | None:

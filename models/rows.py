@@ -30,18 +30,25 @@ _DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]
 class Rows(Generic[Row]):
     """The rows of a mapped class that `rest`, what follows FROM its table, tells.
 
-    `rest` names parameters as in `%(id)s`.
+    `rest` names parameters as in `%(id)s`. `besides` is a term of SQL that is asked for with each.
     """
 
-    def __init__(self, kind: type[Row], rest: str) -> None:
+    def __init__(self, kind: type[Row], rest: str, besides: str = "") -> None:
         self._kind = kind
+        asked = ", ".join(filter(None, (columns(kind), besides)))
         # Only names of ours and what a module says are interpolated, never a value.
-        self._statement = Statement(f"SELECT {_columns(kind)} FROM {_table(kind)} {rest}")  # noqa: S608
+        self._statement = Statement(f"SELECT {asked} FROM {_table(kind)} {rest}")  # noqa: S608
 
     def all(self, session: Session, **values: Any) -> list[Row]:
         session.flush()
         found = self._statement.rows(session, values)
-        return [_known(session, self._kind, row) for row in found]
+        return [known(session, self._kind, row) for row in found]
+
+    def first_with(self, session: Session, **values: Any) -> tuple[Row, Any] | None:
+        """The first row, and what was asked for with it."""
+        session.flush()
+        found = self._statement.row(session, values)
+        return (known(session, self._kind, found[:-1]), found[-1]) if found else None
 
     def first(self, session: Session, **values: Any) -> Row | None:
         return next(iter(self.all(session, **values)), None)
@@ -62,7 +69,7 @@ def add(session: Session, kind: type[Row], **values: Any) -> Row:
     named = {**_defaults(kind), **values}
     terms, given = _terms(kind, named)
     (row,) = _inserting(kind, tuple(named), tuple(terms)).rows(session, given)
-    return _known(session, kind, row)
+    return known(session, kind, row)
 
 
 def change(
@@ -132,7 +139,7 @@ def _locking(kind: type[Base], name: str) -> Statement:
 def _inserting(kind: type[Base], names: tuple[str, ...], terms: tuple[str, ...]) -> Statement:
     return Statement(
         f"INSERT INTO {_table(kind)} ({', '.join(names)}) VALUES ({', '.join(terms)})"  # noqa: S608
-        f" RETURNING {_columns(kind)}"
+        f" RETURNING {columns(kind)}"
     )
 
 
@@ -148,16 +155,16 @@ def _updating(
     conditions = "".join(f" AND {name} = %(was_{name})s" for name in when)
     changing = (
         f"UPDATE {_table(kind)} SET {changes} WHERE id = %(row_id)s{conditions}"  # noqa: S608
-        f" RETURNING {_columns(kind)}"
+        f" RETURNING {columns(kind)}"
     )
     if not also:
         return Statement(changing)
     both = f"WITH changed AS ({changing}), also AS ({also})"
-    return Statement(f"{both} SELECT {_columns(kind)} FROM changed")  # noqa: S608
+    return Statement(f"{both} SELECT {columns(kind)} FROM changed")  # noqa: S608
 
 
-def _known(session: Session, kind: type[Row], values: tuple[Any, ...]) -> Row:
-    """The session's object for this row, which has just been read."""
+def known(session: Session, kind: type[Row], values: tuple[Any, ...]) -> Row:
+    """The session's object for this row, of which `columns` have just been read."""
     names = _names(kind)
     key = kind.__mapper__.identity_key_from_primary_key((values[names.index("id")],))
     known = session.identity_map.get(key)
@@ -181,7 +188,8 @@ def _names(kind: type[Base]) -> tuple[str, ...]:
 
 
 @cache
-def _columns(kind: type[Base]) -> str:
+def columns(kind: type[Base]) -> str:
+    """Its columns, by name, in the order that `known` takes them in."""
     return ", ".join(_names(kind))
 
 

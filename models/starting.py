@@ -10,12 +10,29 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 import settings
-from models import job, journal, orders, payment, rows
+from models import job, journal, orders, payment, rows, staging
 from models.orders import Order
 from models.payment import STATES, Payment
+from models.session import now
 from models.statement import Statement
 
-_NEXT_ID = Statement("SELECT nextval(pg_get_serial_sequence('payment', 'id'))")
+_OPEN = "payments.create_intent"
+_KEY, _PAYLOAD = "'intent:' || changed.id", "jsonb_build_object('payment_id', changed.id)"
+_STAGING = staging.staging("FROM changed WHERE changed.state = 'created'", _KEY, _PAYLOAD)
+# Only the clock and terms of ours are interpolated, never a value (S608).
+_MAKE = Statement(f"""
+WITH changed AS (
+    INSERT INTO payment (id, order_id, provider, method, return_url, state, settles, amount_minor,
+        currency, capture, provider_key, received_minor, created_at)
+    SELECT id, %(order_id)s, %(provider)s, %(method)s,
+        replace(%(return_url)s, '{{payment_id}}', id::text), %(state)s, false, %(amount_minor)s,
+        %(currency)s, %(capture)s, %(instance)s || '-pi-' || id, 0, {now()}
+    FROM (SELECT nextval(pg_get_serial_sequence('payment', 'id')) AS id) AS new
+    RETURNING {rows.columns(Payment)}
+), also AS ({journal.of_what_changed(Payment)}
+), {_STAGING}
+SELECT {rows.columns(Payment)}, {staging.STAGED} FROM changed
+""")  # noqa: S608
 
 _UNDER_WAY = frozenset({"processing", "authorised"})
 """In which the buyer has paid, as far as they can see."""
@@ -59,9 +76,9 @@ def start(
     If another is live, that is closed first and the new one waits. Raises `AlreadyPaidError`,
     `OrderClosingError`, `OrderClosedError` or `UnderWayError`.
     """
-    order = orders.lock(session, order_id)
-    _check_payable(session, order)
-    live, waiting = payment.live_of(session, order_id), payment.waiting_of(session, order_id)
+    order, is_overdue = orders.lock_and_judge(session, order_id)
+    _check_payable(order, is_overdue)
+    live, waiting = payment.unended_of(session, order_id)
     latest = waiting or live
     if latest is not None and not latest.is_used_up and (not is_chosen or _is_by(latest, way)):
         return latest
@@ -73,12 +90,12 @@ def start(
     return _make(session, order, way, "created" if is_free else "waiting", who)
 
 
-def _check_payable(session: Session, order: Order) -> None:
+def _check_payable(order: Order, is_overdue: bool) -> None:
     if order.state == "paid":
         raise AlreadyPaidError
     if order.state != "pending":
         raise OrderClosedError(order.state)
-    if order.closing is not None or orders.is_overdue(session, order):
+    if order.closing is not None or is_overdue:
         raise OrderClosingError
 
 
@@ -107,33 +124,35 @@ def close(session: Session, live: Payment) -> None:
 
 
 def _make(session: Session, order: Order, way: Way, state: str, who: str) -> Payment:
-    (payment_id,) = _NEXT_ID.row(session, {}) or ()
-    back = way.return_url
-    row = rows.add(
-        session,
-        Payment,
-        id=payment_id,
-        order_id=order.id,
-        provider=way.provider,
-        method=way.method,
-        return_url=back and back.replace("{payment_id}", str(payment_id)),
-        state=state,
-        amount_minor=order.total_minor,
-        currency=order.currency,
-        capture=settings.current().payment_capture,
-        provider_key=f"{settings.current().instance}-pi-{payment_id}",
+    *made, staged = (
+        _MAKE.row(
+            session,
+            {
+                "order_id": order.id,
+                "provider": way.provider,
+                "method": way.method,
+                "return_url": way.return_url,
+                "state": state,
+                "amount_minor": order.total_minor,
+                "currency": order.currency,
+                "capture": settings.current().payment_capture,
+                "instance": settings.current().instance,
+                **journal.said(Payment, "created", None, state, who=who, why="started"),
+                **staging.needed(_OPEN, ["payment_id"], order_id=order.id),
+            },
+        )
+        or ()
     )
-    journal.write(session, row, "payment.created", None, state, who=who, why="started")
-    if state == "created":
-        _open(session, row)
-    return row
+    if staged is not None:
+        job.was_staged(session, _OPEN, staged, order_id=order.id)
+    return rows.known(session, Payment, tuple(made))
 
 
 def _open(session: Session, row: Payment) -> None:
     """Have its provider asked for it."""
     job.stage(
         session,
-        "payments.create_intent",
+        _OPEN,
         key=f"intent:{row.id}",
         order_id=row.order_id,
         payment_id=row.id,

@@ -7,7 +7,7 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from models import job, journal
+from models import job, journal, staging
 from models.base import Base, BigId, Json
 from models.rows import Rows
 from models.session import now
@@ -47,13 +47,20 @@ class WebhookEvent(Base):
     ended_at: Mapped[datetime | None]
 
 
-# Only the clock is interpolated, never a value (S608).
+_APPLY = "webhooks.apply"
+_NEWS = "FROM stored WHERE %(state)s = 'received'"
+_KEY, _PAYLOAD = "%(key)s", "jsonb_build_object('event_row_id', stored.id)"
+# Only the clock and terms of ours are interpolated, never a value (S608).
 _STORE = Statement(f"""
-INSERT INTO webhook_event (provider, event_id, type, body, state, reason, occurred_at, received_at)
-VALUES (%(provider)s, %(event_id)s, %(type)s, %(body)s, %(state)s, %(reason)s, %(occurred_at)s,
-        {now()})
-ON CONFLICT DO NOTHING
-RETURNING id
+WITH stored AS (
+    INSERT INTO webhook_event (provider, event_id, type, body, state, reason, occurred_at,
+                               received_at)
+    VALUES (%(provider)s, %(event_id)s, %(type)s, %(body)s, %(state)s, %(reason)s, %(occurred_at)s,
+            {now()})
+    ON CONFLICT DO NOTHING
+    RETURNING id
+), {staging.staging(_NEWS, _KEY, _PAYLOAD)}
+SELECT {staging.STAGED} FROM stored
 """)  # noqa: S608
 _FIND = Rows(WebhookEvent, "WHERE id = %(event_row_id)s")
 _LOCK = Rows(WebhookEvent, "WHERE id = %(event_row_id)s FOR NO KEY UPDATE")
@@ -69,7 +76,10 @@ def store(
     occurred_at: datetime,
     ignored_because: str | None = None,
 ) -> bool:
-    """Keep a verified event and stage its application; False if it is known already."""
+    """Keep a verified event and stage its application; False if it is known already.
+
+    It is one statement, so a session `at_once` will do.
+    """
     stored = _STORE.row(
         session,
         {
@@ -80,11 +90,12 @@ def store(
             "occurred_at": occurred_at,
             "state": "ignored" if ignored_because else "received",
             "reason": ignored_because,
+            "key": f"hook:{provider}:{event_id}",
+            **staging.needed(_APPLY, ["event_row_id"]),
         },
     )
-    if stored is not None and not ignored_because:
-        key = f"hook:{provider}:{event_id}"
-        job.stage(session, "webhooks.apply", key=key, event_row_id=stored[0])
+    if stored is not None and stored[0] is not None:
+        job.was_staged(session, _APPLY, stored[0])
     return stored is not None
 
 

@@ -72,8 +72,9 @@ def start(body: dict[str, Any], order_id: int) -> Answer:
     with transaction() as session:
         payment_id, replayed = _start(session, order, country, body, caller=caller, claim=claim)
     preference, seconds = preferred(settings.current().start_payment_wait_seconds)
-    pause = waiting.room.wait(f"payment:{payment_id}", seconds, lambda: _is_answered(payment_id))
-    shown, status, headers = _answer(payment_id, pause)
+    look = _Look(payment_id)
+    pause = waiting.room.wait(f"payment:{payment_id}", seconds, look.is_answered)
+    shown, status, headers = _answer(look.seen, pause)
     return shown, status, {**headers, **preference, **(REPLAYED if replayed else {})}
 
 
@@ -126,10 +127,11 @@ def options(query: dict[str, Any]) -> dict[str, Any]:
 def _of_order(order_id: int) -> tuple[str, str, int]:
     """The order's currency, country and total, if the caller may see it."""
     with transaction() as session:
-        order = session.get(Order, order_id)
-        if order is None or not callers.present().may_see(order):
-            raise Problem(404, "not_found")
-        return order.currency, asking.country_of(session, order_id), order.total_minor
+        found = asking.with_country(session, order_id)
+    if found is None or not callers.present().may_see(found[0]):
+        raise Problem(404, "not_found")
+    order, country = found
+    return order.currency, country, order.total_minor
 
 
 def _option(offer: offering.Offer, currency: str) -> dict[str, Any]:
@@ -159,10 +161,10 @@ def capture(_body: dict[str, Any], payment_id: int) -> Answer:
 def _owned(order_id: int, caller: Caller) -> tuple[Order, str]:
     """The caller's own order as it is at this moment, and its country, which does not change."""
     with at_once() as session:
-        order = orders.find(session, order_id)
-        if not caller.owns(order) or order is None:
-            raise Problem(404, "not_found")
-        return order, asking.country_of(session, order_id)
+        found = asking.with_country(session, order_id)
+    if found is None or not caller.owns(found[0]):
+        raise Problem(404, "not_found")
+    return found
 
 
 def _start(
@@ -194,18 +196,26 @@ def _check_amount(order: Order, provider: str) -> None:
         raise amounts.refusal(order.total_minor)
 
 
-def _is_answered(payment_id: int) -> bool:
-    with at_once() as session:
-        return not payment.find(session, payment_id).lacks_answer
+class _Look:
+    """Looks at a payment until the provider has answered; what it has seen is not read again."""
+
+    seen: Payment
+
+    def __init__(self, payment_id: int) -> None:
+        self._payment_id = payment_id
+
+    def is_answered(self) -> bool:
+        with at_once() as session:
+            self.seen = payment.find(session, self._payment_id)
+        return not self.seen.lacks_answer
 
 
-def _answer(payment_id: int, pause: int) -> Answer:
+def _answer(row: Payment, pause: int) -> Answer:
     with at_once() as session:
-        row = payment.find(session, payment_id)
         shown = _shown(session, row, for_owner=True)
     if not row.lacks_answer:
         return shown, 200, {}
-    location = url_for("payments.show", payment_id=payment_id)
+    location = url_for("payments.show", payment_id=row.id)
     return shown, 202, {"Location": location, "Retry-After": str(pause)}
 
 

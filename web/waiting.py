@@ -44,12 +44,10 @@ class WaitingRoom:
 
         If all seats are taken that is said at once.
         """
-        if is_there():
-            return 0
         if seconds <= 0:
-            return SOON
+            return 0 if is_there() else SOON
         if not self._seats.acquire(blocking=False):
-            return self._appointments.next()
+            return 0 if is_there() else self._appointments.next()
         try:
             with self._woken_by(name) as woken:
                 return 0 if self._watch(woken, seconds, is_there) else SOON

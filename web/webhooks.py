@@ -6,7 +6,7 @@ from typing import Any
 from flask import request
 
 from models import webhook_event
-from models.session import transaction
+from models.session import at_once
 from providers import registry
 from providers.base import InvalidSignature, MalformedEvent, OutcomeUnknown
 from providers.metrics import Histogram
@@ -51,7 +51,7 @@ def receive(provider: str) -> dict[str, Any]:
         raise Problem(400, "malformed_event", str(error)) from None
     except OutcomeUnknown:  # whether it is the provider's could not be found out: it comes again
         raise Problem(503, "busy", headers={"Retry-After": "1"}) from None
-    with transaction() as session:
+    with at_once() as session:
         is_new = webhook_event.store(
             session,
             provider=provider,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from models import lease, settling
+from models import lease, quick_booking, settling
 from tasks.base import drain
 from tests import shop
 from tests.sandbox.process import StripeProcess
@@ -39,6 +39,7 @@ def die_while(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
 
     with monkeypatch.context() as dying:
         dying.setattr(settling, "book", die)
+        dying.setattr(quick_booking, "book", die)
         with pytest.raises(DeathError):
             shop.run_jobs(kind)
     shop.let_leases_expire()

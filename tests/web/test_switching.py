@@ -260,7 +260,7 @@ def careless(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ).all()
         session.execute(text("DROP INDEX uq_payment_live"))
     monkeypatch.setattr(starting, "_is_closed", lambda _session, _live: True)
-    monkeypatch.setattr("models.payment.live_of", lambda *_: None)
+    monkeypatch.setattr("models.payment.unended_of", lambda *_: (None, None))
     yield
     with shop.database() as session:
         session.execute(text("UPDATE payment SET state = 'failed' WHERE state <> 'succeeded'"))
