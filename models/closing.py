@@ -10,8 +10,8 @@ def expire(session: Session, order_id: int) -> bool:
 
     False if somebody else has dealt with it in the meantime.
     """
-    order = orders.lock(session, order_id)
-    if order.state != "pending" or order.closing or not orders.is_overdue(session, order):
+    order, is_overdue = orders.lock_and_judge(session, order_id)
+    if order.state != "pending" or order.closing or not is_overdue:
         return False
     live = payment.live_of(session, order_id)
     if live is None or live.state not in payment.RUNNING or not orders.extend(session, order):

@@ -24,7 +24,6 @@ from models import ending, journal, notification, stock
 from models.base import Base, BigId
 from models.rows import Rows
 from models.session import now, signal_after_commit
-from models.statement import Statement
 
 STATES: journal.StateTable = {
     "pending": frozenset({"paid", "expired", "cancelled"}),
@@ -165,8 +164,6 @@ _LOCK_OF_PAYMENT = Rows(
     Order,
     "WHERE id = (SELECT order_id FROM payment WHERE id = %(payment_id)s) FOR NO KEY UPDATE",
 )
-# Only the clock is interpolated, never a value (S608).
-_IS_OVERDUE = Statement(f"SELECT expires_at <= {now()} FROM orders WHERE id = %(order_id)s")  # noqa: S608
 
 
 def lock(session: Session, order_id: int) -> Order:
@@ -175,7 +172,7 @@ def lock(session: Session, order_id: int) -> Order:
 
 
 def lock_and_judge(session: Session, order_id: int) -> tuple[Order, bool]:
-    """The order, locked as by `lock`, and whether its hold has run out."""
+    """The order, locked as by `lock`, and whether its hold has run out by the database's clock."""
     found = _LOCK_IN_TIME.first_with(session, order_id=order_id)
     if found is None:
         raise NoResultFound(f"no order {order_id}")
@@ -196,12 +193,6 @@ def overdue(session: Session, limit: int, *, besides: Sequence[int] = ()) -> Seq
         .order_by(Order.expires_at)
         .limit(limit)
     ).all()
-
-
-def is_overdue(session: Session, order: Order) -> bool:
-    """Whether the order's hold has run out, by the clock of the database."""
-    (is_so,) = _IS_OVERDUE.row(session, {"order_id": order.id}) or ()
-    return bool(is_so)
 
 
 def extend(session: Session, order: Order) -> bool:

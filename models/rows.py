@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import MultipleResultsFound, NoResultFound
 from sqlalchemy.orm import Session, make_transient_to_detached
-from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm.attributes import instance_dict, manager_of_class, set_committed_value
 
 from models.base import Base
 from models.statement import Statement
@@ -171,7 +171,8 @@ def known(session: Session, kind: type[Row], values: tuple[Any, ...]) -> Row:
     if known is not None:
         _bring_up_to_date(known, values)
         return cast("Row", known)
-    row = kind(**dict(zip(names, values, strict=True)))
+    row: Row = manager_of_class(kind).new_instance()  # its constructor would note each as a change
+    instance_dict(row).update(zip(names, values, strict=True))
     make_transient_to_detached(row)
     session.add(row)
     return row

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import CheckConstraint, ColumnElement, DateTime, Interval, delete
 from sqlalchemy.ext.compiler import compiles
@@ -12,6 +12,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 import settings
 from models.base import Base, db
+from models.statement import Lone
 
 
 class ClockOffset(Base):
@@ -101,17 +102,16 @@ def signal_after_commit(session: Session, name: str) -> None:
 def at_once() -> Iterator[Session]:
     """A session whose every statement commits by itself: one round trip for a lone statement.
 
-    In the end it rings for what was staged.
+    Statements and `models.rows` work on it, not the rest of the ORM. In the end it rings for what
+    was staged.
     """
-    session: Session = db.session()
-    if session.in_transaction():
+    if db.session.registry.has() and db.session().in_transaction():
         raise RuntimeError("a transaction is open already; pass its session on")
+    session = cast("Session", Lone(db.engine))
     try:
-        session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
         yield session
         jobs, signals = _staged(session)
     finally:
-        session.info.clear()
         session.close()
     if jobs or signals:
         _bell(jobs, signals)

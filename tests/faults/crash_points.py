@@ -19,13 +19,13 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, Self
 
 from flask import Flask
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
 import tasks
 from models.base import db
 from models.session import ring_with
-from models.statement import Statement
+from models.statement import Lone, Statement
 from providers import registry
 from tasks import peers
 from web import piece_lock
@@ -117,14 +117,14 @@ class Watch:
         """The statements that the engine is not asked for: nothing else goes past it."""
 
         def seen(statement: Statement, session: Session, values: Any) -> Any:
-            self._on_statement(session.connection(), None, statement.sql)
+            commits_itself = isinstance(session, Lone)
+            self._on_statement(None, None, statement.sql, commits_itself=commits_itself)
             return rows(statement, session, values)
 
         return seen
 
-    def _on_statement(self, connection: Connection, *given: Any) -> None:
-        self.reach(f"before {given[1]}")
-        commits_itself = connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
+    def _on_statement(self, *given: Any, commits_itself: bool = False) -> None:
+        self.reach(f"before {given[2]}")
         self._is_in_transaction, self._has_committed = not commits_itself, commits_itself
 
     def _on_commit(self, _connection: Any) -> None:
