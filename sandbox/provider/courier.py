@@ -18,6 +18,8 @@ TIMEOUT_SECONDS = (3.05, 20)
 SUCCESS = 2  # as in 2xx
 KEPT_ATTEMPTS, KEPT_BODY = 20, 500
 
+_own = threading.local()
+
 
 def send(account: Account, event_id: str) -> Document:
     """Post one event once and return the endpoint's answer; status 0 when there was none."""
@@ -31,14 +33,22 @@ def send(account: Account, event_id: str) -> Document:
         signature = account.wording.sign(store, payload)
     headers = {"Content-Type": "application/json; charset=utf-8", **signature}
     try:
-        with requests.Session() as session:
-            session.trust_env = False
-            answer = session.post(
-                url, data=payload, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False
-            )
+        answer = _session().post(
+            url, data=payload, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False
+        )
     except requests.RequestException as error:
         return {"status": 0, "body": type(error).__name__}
     return {"status": answer.status_code, "body": answer.text[:KEPT_BODY]}
+
+
+def _session() -> requests.Session:
+    """This thread's own, made once; each delivery has a connection of its own all the same."""
+    if not hasattr(_own, "session"):
+        _own.session = requests.Session()
+        _own.session.trust_env = False
+        _own.session.headers["Connection"] = "close"
+    session: requests.Session = _own.session
+    return session
 
 
 class Courier:

@@ -197,9 +197,9 @@ def test_a_job_staged_after_its_fact_is_lost_when_the_process_dies_between_them(
         event.listen(session, "after_commit", stage_now, once=True)
 
     monkeypatch.setattr(ledger, "stage", stage_later)
-    points = [point for point in sweep.points("payments.start") if point.is_edge]
+    points = [point for point in sweep.points("fulfilment.cancel") if point.is_edge]
 
-    assert "orders: [('pending'" in next(sweep.broken("payments.start", points, die))
+    assert "orders: [('pending'" in next(sweep.broken("fulfilment.cancel", points, die))
 
 
 def test_without_a_key_of_its_own_a_payment_is_opened_twice(
