@@ -19,6 +19,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 import settings
 from models import kinds
 from models.base import Base, BigId, Json
+from models.leaving import leaving
 from models.session import Rung, now, ring_after_commit, true_now
 from models.statement import Statement
 
@@ -97,6 +98,16 @@ class Lease:
         """Whether earlier tries, which may have died without a word, used up all there were."""
         return self.attempt > self.max_attempts
 
+    @property
+    def done(self) -> dict[str, Any]:
+        """The parameters of a statement that ends the job done."""
+        return self.left("done")
+
+    def left(self, outcome: str | None, error: str | None = None) -> dict[str, Any]:
+        """The parameters of a statement that gives the lease back."""
+        own = {"job_id": self.job_id, "token": self.token, "attempt": self.attempt}
+        return {**own, "outcome": outcome, "error": error}
+
 
 # The statements of a job's life are the most frequent of all. Only the clock is interpolated,
 # never a value.
@@ -133,23 +144,7 @@ RETURNING kind, attempts, max_attempts, payload, order_id, {now()} - run_at
 
 
 def _leaving(*changes: str) -> Statement:
-    """The statement that gives a lease back, fenced by its token, and notes how its try ended."""
-    # Only a leased job has a token. Asked for the state too, PostgreSQL would search all leases.
-    return Statement(f"""
-WITH given_back AS (
-    UPDATE job SET {", ".join(changes)}, lease_token = NULL, lease_until = NULL,
-                   rung_at = {true_now()},
-                   last_error = coalesce(CAST(%(error)s AS text), last_error)
-    WHERE id = %(job_id)s AND lease_token = CAST(%(token)s AS uuid)
-    RETURNING id
-), noted AS (
-    INSERT INTO job_attempt (job_id, attempt, lease_token, outcome, error, ended_at)
-    SELECT id, CAST(%(attempt)s AS bigint), CAST(%(token)s AS uuid), CAST(%(outcome)s AS text),
-           CAST(%(error)s AS text), {now()}
-    FROM given_back WHERE CAST(%(outcome)s AS text) IS NOT NULL
-)
-SELECT id FROM given_back
-""")  # noqa: S608
+    return Statement(f"WITH {leaving(*changes)} SELECT id FROM given_back")  # noqa: S608
 
 
 _END = _leaving("state = %(state)s", f"finished_at = {now()}")
@@ -283,12 +278,5 @@ def _leave(
     error: str | None,
     **values: Any,
 ) -> None:
-    bind = {
-        "job_id": lease.job_id,
-        "token": lease.token,
-        "attempt": lease.attempt,
-        "outcome": outcome,
-        "error": error,
-    }
-    if statement.row(session, bind | values) is None:
+    if statement.row(session, lease.left(outcome, error) | values) is None:
         raise LeaseLostError(lease.job_id)

@@ -10,8 +10,9 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from models import job, journal
+from models import job, journal, leaving
 from models.base import Base, BigId, Json
+from models.job import Lease
 from models.rows import Rows
 from models.session import now
 from models.statement import Statement
@@ -48,7 +49,19 @@ class Notification(Base):
 
 _UNSENT = Rows(Notification, "WHERE id = %(notification_id)s AND state <> 'sent'")
 _LOCK = Rows(Notification, "WHERE id = %(notification_id)s FOR NO KEY UPDATE")
-# Only the clock is interpolated, never a value (S608).
+# Only the clock and terms of ours are interpolated, never a value (S608).
+_FINISH = Statement(f"""
+WITH mail AS (
+    SELECT id FROM notification WHERE id = %(id)s AND state = %(was)s FOR NO KEY UPDATE
+), {leaving.done("EXISTS (SELECT FROM mail)")}
+, changed AS (
+    UPDATE notification SET state = %(becomes)s, sent_at = {now()}
+    WHERE id = %(id)s AND EXISTS (SELECT FROM given_back)
+    RETURNING id, order_id
+), also AS ({journal.of_what_changed(Notification)}
+)
+SELECT id FROM changed
+""")  # noqa: S608
 _STAGE = Statement(f"""
 INSERT INTO notification (order_id, kind, refund_id, recipient, copy, state, message_id, created_at)
 SELECT order_id, kind, refund_id, recipient, 0, 'staged', message_id, {now()}
@@ -100,6 +113,17 @@ def _stage(session: Session, rows: Sequence[Json]) -> None:
 def unsent(session: Session, notification_id: int) -> Notification | None:
     """The mail, if it still has to go out; a failed one has, once its job is tried anew."""
     return _UNSENT.first(session, notification_id=notification_id)
+
+
+def finish(session: Session, mail: Notification, lease: Lease) -> bool | None:
+    """Say that the mail is sent and end its job, in one statement; None if it does neither.
+
+    It does neither if the lease is lost, or if somebody else has dealt with the mail.
+    """
+    why = {"who": "worker", "why": "the mail server took it"}
+    said = journal.said(Notification, "state", mail.state, "sent", **why)
+    row = _FINISH.row(session, {"id": mail.id, **said, **lease.done})
+    return None if row is None else True
 
 
 def mark_sent(session: Session, notification_id: int) -> None:

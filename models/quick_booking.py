@@ -1,10 +1,11 @@
-"""Booking a payment that succeeded in one round trip, if nothing stands against it.
+"""Booking what an event says in one round trip, if nothing stands against it.
 
 The function `book_success` of the database does for the plain story what `settling` does for any:
 an order that waits for its money, the one payment of it, all of its amount. The order becomes paid,
 its stock is taken, its mail is staged, the event is applied and the job is over, in a transaction
-of its own, fenced by the job's lease. Whatever is not plain, it leaves to `settling`: it writes
-nothing then and does not say why (docs/adr/0030).
+of its own, fenced by the job's lease. An event that a payment is open, as is known, ends likewise.
+Whatever is not plain is left to `settling`: nothing is written then, and nobody says why
+(docs/adr/0030).
 """
 
 import secrets
@@ -12,11 +13,13 @@ import secrets
 from sqlalchemy.orm import Session
 
 import settings
-from models import job, kinds
+from models import job, journal, kinds, leaving
 from models.function import Function
 from models.intents import PaymentSnapshot
 from models.job import Lease
-from models.session import signal_after_commit
+from models.session import now, signal_after_commit
+from models.statement import Statement
+from models.webhook_event import WebhookEvent
 
 _MAIL = "notifications.send"
 BOOK = Function(
@@ -126,30 +129,75 @@ END
 )
 
 
+_SAME = "provider = %(provider)s AND provider_payment_id = %(provider_payment_id)s"
+# Only the clock and terms of ours are interpolated, never a value (S608).
+_NO_NEWS = Statement(f"""
+WITH known AS (
+    SELECT id, order_id FROM payment
+    WHERE {_SAME} AND state = %(said)s AND amount_minor = %(amount_minor)s
+      AND currency = %(currency)s
+      AND EXISTS (SELECT FROM webhook_event WHERE id = %(event_row_id)s AND state = %(was)s)
+    FOR NO KEY UPDATE
+), {leaving.done("EXISTS (SELECT FROM known)")}
+, changed AS (
+    UPDATE webhook_event SET state = %(becomes)s, reason = %(why)s, order_id = known.order_id,
+        ended_at = {now()}
+    FROM known WHERE webhook_event.id = %(event_row_id)s AND EXISTS (SELECT FROM given_back)
+    RETURNING webhook_event.id, known.order_id
+), also AS ({journal.of_what_changed(WebhookEvent)}
+)
+SELECT order_id, (SELECT id FROM known) FROM changed
+""")  # noqa: S608
+
+
 def is_plain(snapshot: PaymentSnapshot) -> bool:
     """Whether a payment as an event tells of it may be booked quickly."""
-    return (
-        snapshot.state == "succeeded"
-        and snapshot.failure is None
-        and snapshot.received_minor == snapshot.amount_minor
-        and snapshot.is_live == settings.current().is_production
-    )
+    is_whole = snapshot.state == "succeeded" and snapshot.received_minor == snapshot.amount_minor
+    is_ours = snapshot.is_live == settings.current().is_production
+    return is_ours and snapshot.failure is None and (is_whole or snapshot.state == "open")
 
 
 def book(
-    session: Session,
-    lease: Lease,
-    event_row_id: int,
-    snapshot: PaymentSnapshot,
-    *,
-    provider: str,
-    reason: str,
+    session: Session, lease: Lease, event: WebhookEvent, snapshot: PaymentSnapshot
 ) -> tuple[int, int] | None:
-    """The order that is paid now and its payment, or None and nothing written.
+    """The order that the event was about and its payment, or None and nothing written.
 
     The session must be one `at_once`, and the snapshot plain. None is no refusal: it says that
     `settling` must decide. Otherwise the job is over.
     """
+    if snapshot.state == "open":
+        return _book_no_news(session, lease, event, snapshot)
+    return _book_success(session, lease, event, snapshot)
+
+
+def _book_no_news(
+    session: Session, lease: Lease, event: WebhookEvent, snapshot: PaymentSnapshot
+) -> tuple[int, int] | None:
+    """A payment that is open, as is known already: only the event and the job end."""
+    row = _NO_NEWS.row(
+        session,
+        {
+            "event_row_id": event.id,
+            "provider": event.provider,
+            "provider_payment_id": snapshot.provider_payment_id,
+            "said": snapshot.state,
+            "amount_minor": snapshot.amount_minor,
+            "currency": snapshot.currency,
+            **journal.said(
+                WebhookEvent, "state", event.state, "applied", who=event.provider, why=event.type
+            ),
+            **lease.done,
+        },
+    )
+    if row is None:
+        return None
+    order_id, payment_id = row
+    return order_id, payment_id
+
+
+def _book_success(
+    session: Session, lease: Lease, event: WebhookEvent, snapshot: PaymentSnapshot
+) -> tuple[int, int] | None:
     mail = kinds.get(_MAIL)
     row = BOOK.call(
         session,
@@ -157,9 +205,9 @@ def book(
             "job_id": lease.job_id,
             "token": lease.token,
             "attempt": lease.attempt,
-            "event_row_id": event_row_id,
-            "reason": reason,
-            "provider": provider,
+            "event_row_id": event.id,
+            "reason": event.type,
+            "provider": event.provider,
             "provider_payment_id": snapshot.provider_payment_id,
             "amount_minor": snapshot.amount_minor,
             "currency": snapshot.currency,

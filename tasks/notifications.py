@@ -23,9 +23,11 @@ def send(work: Work, notification_id: int) -> None:
     with transaction() as session:
         mail = notification.unsent(session, notification_id)
         letter = letters.compose(session, mail) if mail is not None else None
-    if letter is None:
+    if letter is None or mail is None:
         return work.skip("sent already")
     work.outside(peers.mail_server(), smtp.send, letters.render(letter))
+    if work.finish_at_once(lambda session, lease: notification.finish(session, mail, lease)):
+        return None
     with work.finish() as session:
         notification.mark_sent(session, notification_id)
     return None

@@ -59,13 +59,11 @@ def apply(work: Work, event_row_id: int) -> None:
 def _is_booked_at_once(work: Work, stored: WebhookEvent, event: ProviderEvent) -> bool:
     """Book what is plain; False, and nothing is booked, if it has to be looked into."""
     besides = (event.refund, event.dispute, event.attempt, event.looks, event.warning)
-    payment, name = event.payment, stored.provider
+    payment = event.payment
     if payment is None or any(besides) or not quick_booking.is_plain(payment):
         return False
     booked = work.finish_at_once(
-        lambda session, lease: quick_booking.book(
-            session, lease, stored.id, payment, provider=name, reason=event.type
-        )
+        lambda session, lease: quick_booking.book(session, lease, stored, payment)
     )
     if booked is None:
         return False

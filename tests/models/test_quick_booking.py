@@ -51,11 +51,11 @@ def test_it_writes_what_settling_writes(
     monkeypatch.setattr(quick_booking, "book", noted)
 
     quick = _paid(client, stripe_sandbox, "PIECE-1")
-    assert used == [(quick, _payment_of(quick))]
+    assert used == [(quick, _payment_of(quick))] * 2  # it is created, it has succeeded
     written = _rows_of(quick)
     monkeypatch.setattr(quick_booking, "is_plain", lambda _: False)
     plain = _paid(client, stripe_sandbox, "PIECE-2")
-    assert len(used) == 1
+    assert len(used) == 2
 
     assert written == _rows_of(plain)
     words = "SELECT raw_response, body FROM payment JOIN webhook_event USING (order_id)"
@@ -127,7 +127,8 @@ class Told:
                 body={},
                 occurred_at=session.execute(text("SELECT clock_timestamp()")).scalar_one(),
             )
-        ((self.event_row_id,),) = shop.sql("SELECT id FROM webhook_event")
+            session.flush()
+            (self.event,) = webhook_event.find(session, limit=1)
         ((job_id,),) = shop.sql("SELECT id FROM job WHERE kind = 'webhooks.apply'")
         with shop.database() as session:
             lease = job.claim(session, job_id, "worker-1")
@@ -138,9 +139,7 @@ class Told:
     def book_in(self, session: Session, **changes: Any) -> tuple[int, int] | None:
         lease = changes.pop("lease", self.lease)
         said = replace(self.said, **changes)
-        return quick_booking.book(
-            session, lease, self.event_row_id, said, provider="stripe", reason=TYPE
-        )
+        return quick_booking.book(session, lease, self.event, said)
 
     def book(self, **changes: Any) -> tuple[int, int] | None:
         with database_app.app_context(), at_once() as session:
@@ -156,6 +155,7 @@ class _UndoneError(Exception):
     """Whatever was done is rolled back."""
 
 
+OPEN = {"state": "open", "received_minor": 0}
 _WAITS = """
 INSERT INTO payment (order_id, provider, state, settles, amount_minor, currency, provider_key,
     received_minor, created_at)
@@ -177,6 +177,10 @@ _WRITTEN = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_xact_user
         pytest.param("SELECT 1", {"amount_minor": 3997}, id="another amount"),
         pytest.param("SELECT 1", {"currency": "USD"}, id="another currency"),
         pytest.param("SELECT 1", {"provider_payment_id": "pi_2"}, id="another payment"),
+        pytest.param("SELECT 1", {**OPEN, "amount_minor": 3997}, id="open, of another amount"),
+        pytest.param("UPDATE payment SET state = 'processing'", OPEN, id="open, and was not"),
+        pytest.param("UPDATE webhook_event SET state = 'applied'", OPEN, id="open, and applied"),
+        pytest.param(_TAKEN_OVER, OPEN, id="open, and the lease is lost"),
         pytest.param("UPDATE orders SET closing = 'expired'", {}, id="being closed"),
         pytest.param("UPDATE orders SET state = 'expired'", {}, id="has ended"),
         pytest.param("UPDATE payment SET state = 'sent'", {}, id="not known to be open"),
@@ -208,6 +212,19 @@ def test_what_is_booked_is_booked_once(told: Told) -> None:
     before = shop.everything_stored()
     assert told.book() is None
     assert shop.everything_stored() == before
+
+
+def test_an_event_that_tells_no_news_ends_and_changes_nothing_else(told: Told) -> None:
+    known = "SELECT to_jsonb(payment) || to_jsonb(orders) FROM payment JOIN orders ON true"
+    before = shop.sql(known)
+
+    ((order_id,),) = shop.sql("SELECT id FROM orders")
+    assert told.book(**OPEN) == (order_id, told.payment_id)
+
+    assert shop.sql(known) == before
+    assert shop.sql("SELECT state, reason FROM webhook_event") == [("applied", TYPE)]
+    assert shop.sql("SELECT state FROM job WHERE kind = 'webhooks.apply'") == [("done",)]
+    assert told.book(**OPEN) is None
 
 
 @pytest.mark.parametrize(
