@@ -15,7 +15,7 @@ from sqlalchemy import Column, ColumnElement, Table
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import MultipleResultsFound, NoResultFound
-from sqlalchemy.orm import Session, make_transient_to_detached
+from sqlalchemy.orm import ClassManager, Session, configure_mappers, make_transient_to_detached
 from sqlalchemy.orm.attributes import instance_dict, manager_of_class, set_committed_value
 
 from models.base import Base
@@ -171,7 +171,7 @@ def known(session: Session, kind: type[Row], values: tuple[Any, ...]) -> Row:
     if known is not None:
         _bring_up_to_date(known, values)
         return cast("Row", known)
-    row: Row = manager_of_class(kind).new_instance()  # its constructor would note each as a change
+    row: Row = _manager(kind).new_instance()  # its constructor would note each value as a change
     instance_dict(row).update(zip(names, values, strict=True))
     make_transient_to_detached(row)
     session.add(row)
@@ -181,6 +181,12 @@ def known(session: Session, kind: type[Row], values: tuple[Any, ...]) -> Row:
 def _bring_up_to_date(row: Base, values: tuple[Any, ...]) -> None:
     for name, value in zip(_names(type(row)), values, strict=True):
         set_committed_value(row, name, value)
+
+
+@cache
+def _manager(kind: type[Base]) -> ClassManager[Any]:
+    configure_mappers()  # which the first constructor of a process would have done
+    return manager_of_class(kind)
 
 
 @cache

@@ -1,6 +1,9 @@
 """Rows read, added and changed by the driver are what the ORM would have made of them."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +12,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import inspect, select
 from sqlalchemy.exc import MultipleResultsFound, NoResultFound
 
+import settings
 from models import rows
 from models.base import Base
 from models.job import Job
@@ -134,3 +138,25 @@ def test_one_is_one(order_id: int) -> None:
             _FIND.one(session, order_id=0)
         with pytest.raises(MultipleResultsFound):
             Rows(Order, "JOIN (VALUES (1), (2)) AS twice (number) ON true").one(session)
+
+
+_FIRST_OF_ALL = """
+from models.rows import Rows
+from models.session import transaction
+from models.stock import StockItem
+from tasks import database_app
+
+with database_app.app_context(), transaction() as session:
+    (item,) = Rows(StockItem, "").all(session)
+    item.title = "Read and changed"
+"""
+
+
+@pytest.mark.usefixtures("app")
+def test_a_process_may_read_a_row_before_it_has_made_any() -> None:
+    shop.make_item()
+    command, root = [sys.executable, "-c", _FIRST_OF_ALL], Path(rows.__file__).parents[1]
+
+    subprocess.run(command, cwd=root, env=settings.environment(), check=True)
+
+    assert shop.sql("SELECT title FROM stock_item") == [("Read and changed",)]
