@@ -5,6 +5,7 @@ a release is under way, the old and the new code may call it side by side. A cha
 code could not bear gets a new name. As it was when it was released, it stands in a migration.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,7 +44,14 @@ $function$
 
         Texts, numbers, and lists and mappings of them are given as they are, bytes by `as_bytea`.
         """
-        return self._call.row(session, {"given": orjson.dumps(given).decode()})
+        return self._call.row(session, {"given": _document(given)})
+
+
+def _document(given: Mapping[str, Any]) -> str:
+    try:
+        return orjson.dumps(given).decode()
+    except orjson.JSONEncodeError:  # a provider may send numbers that are too long for it
+        return json.dumps(given, default=str)
 
 
 def as_bytea(value: bytes | None) -> str | None:

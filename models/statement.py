@@ -45,8 +45,11 @@ class Lone:
 
     def close(self) -> None:
         """Give the connection back."""
-        if not self._is_lost:
+        if self._is_lost:
+            return
+        try:
             self.driver.autocommit = False
+        finally:  # one that is in no state for that is thrown away by the pool
             self._pooled.close()
 
 

@@ -21,13 +21,18 @@ def _orders_of(product: Harness, buyer: Buyer) -> int:
     return len(product.sql("SELECT 1 FROM orders WHERE email = %s", buyer.email))
 
 
+def _placing(buyer: Buyer) -> tuple[bytes, bytes]:
+    """What the trap is for: placing, and its commit with it, is one message, which has the key."""
+    return buyer.key.encode(), buyer.key.encode()
+
+
 @slow
 def test_01_web_killed_before_commit_leaves_no_trace_and_the_retry_orders_once(
     faulty: Harness,
 ) -> None:
     buyer = faulty.buyer()
     with faulty.web_to_database.set_trap(
-        buyer.key.encode(), b"COMMIT", is_sent=False, act=faulty.kill_web
+        *_placing(buyer), is_sent=False, act=faulty.kill_web
     ) as trap:
         with pytest.raises(requests.ConnectionError):
             buyer.try_to_place()
@@ -193,7 +198,7 @@ def test_12_a_connection_cut_at_commit_is_never_two_orders(
     faulty: Harness, *, is_sent: bool
 ) -> None:
     buyer = faulty.buyer()
-    with faulty.web_to_database.set_trap(buyer.key.encode(), b"COMMIT", is_sent=is_sent) as trap:
+    with faulty.web_to_database.set_trap(*_placing(buyer), is_sent=is_sent) as trap:
         answer = buyer.try_to_place()
         trap.wait()
     assert (answer.status_code, answer.json()["code"]) == (503, "busy")

@@ -381,8 +381,9 @@ def test_56_57_web_killed_around_the_commit_of_an_event_is_told_again(
     with faulty.webhooks_held():
         buyer.pay()
         event = _success(faulty, buyer)
+        storing = event["id"].encode()  # which is one message, its commit with it
         with faulty.web_to_database.set_trap(
-            event["id"].encode(), b"COMMIT", is_sent=is_stored, act=faulty.kill_web
+            storing, storing, is_sent=is_stored, act=faulty.kill_web
         ) as trap:
             (lost,) = faulty.deliver(event)
             trap.wait()

@@ -235,6 +235,12 @@ def test_what_an_event_says_may_not_be_plain(told: Told, changes: dict[str, Any]
     assert not quick_booking.is_plain(replace(told.said, **changes))
 
 
+def test_what_the_provider_says_is_kept_however_long_its_numbers_are(told: Told) -> None:
+    raw = {"amount": 3998, "serial": 10**30}
+    assert told.book(raw=raw) is not None
+    assert shop.sql("SELECT raw_response FROM payment") == [(raw,)]
+
+
 def test_of_many_with_one_lease_one_books_it(told: Told) -> None:
     booked = shop.at_once(lambda _: told.book(), 8)
 
