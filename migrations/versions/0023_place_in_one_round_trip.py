@@ -21,14 +21,12 @@ RETURNS TABLE (placed_id bigint, placed_at timestamptz, placed_until timestamptz
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $function$
 DECLARE
     new record;
-    skus text[];
 BEGIN
     SELECT * INTO new FROM json_to_record(given) AS (
         caller text, endpoint text, key text, lock bigint, fingerprint text, status bigint,
         order_number text, user_id bigint, email text, guest_hash bytea, client_hash bytea,
         currency text, total_minor bigint, who text, time_to_pay interval, most_open bigint,
-        lines json, addresses json);
-    SELECT array_agg(sku) INTO skus FROM json_to_recordset(new.lines) AS (sku text);
+        skus text[], lines json, addresses json);
 
     IF new.key IS NOT NULL THEN
         IF NOT pg_try_advisory_xact_lock(new.lock) THEN
@@ -45,16 +43,16 @@ BEGIN
     IF new.most_open > 0 AND new.most_open <= (
         SELECT count(*) FROM orders
         WHERE client_hash = new.client_hash AND state = 'pending' AND expires_at > moment
-    ) OR cardinality(skus) > (SELECT count(*) FROM (
+    ) OR cardinality(new.skus) > (SELECT count(*) FROM (
 SELECT item.id AS item_id, title, item.sku, item.status, price, quantity, position
 FROM stock_item AS item JOIN ROWS FROM (
     json_to_recordset(new.lines) AS (sku text, price bigint, quantity bigint)
 ) WITH ORDINALITY AS line (sku, price, quantity, position) ON item.sku = line.sku
-WHERE item.sku = ANY (skus) AND item.status = 'available' AND NOT is_unique
+WHERE item.sku = ANY (new.skus) AND item.status = 'available' AND NOT is_unique
   AND item.currency = new.currency AND unit_price_minor = price AND stock - held >= quantity) AS fitting) THEN
         RETURN;
     END IF;
-    PERFORM FROM stock_item WHERE sku = ANY (skus) ORDER BY id FOR NO KEY UPDATE;
+    PERFORM FROM stock_item WHERE sku = ANY (new.skus) ORDER BY id FOR NO KEY UPDATE;
 
     RETURN QUERY
     WITH fitting AS MATERIALIZED (
@@ -62,7 +60,7 @@ SELECT item.id AS item_id, title, item.sku, item.status, price, quantity, positi
 FROM stock_item AS item JOIN ROWS FROM (
     json_to_recordset(new.lines) AS (sku text, price bigint, quantity bigint)
 ) WITH ORDINALITY AS line (sku, price, quantity, position) ON item.sku = line.sku
-WHERE item.sku = ANY (skus) AND item.status = 'available' AND NOT is_unique
+WHERE item.sku = ANY (new.skus) AND item.status = 'available' AND NOT is_unique
   AND item.currency = new.currency AND unit_price_minor = price AND stock - held >= quantity
     ), placed AS (
         INSERT INTO orders (
@@ -72,7 +70,7 @@ WHERE item.sku = ANY (skus) AND item.status = 'available' AND NOT is_unique
         SELECT new.order_number, new.user_id, new.email, new.guest_hash, new.client_hash, 1,
             new.currency, new.total_minor, 'pending', 'none', false, false, false, false,
             moment + new.time_to_pay, moment
-        WHERE cardinality(skus) = (SELECT count(*) FROM fitting)
+        WHERE cardinality(new.skus) = (SELECT count(*) FROM fitting)
         RETURNING id, expires_at
     ), lined AS (
         INSERT INTO order_item (order_id, item_id, product_title, product_sku, product_status,

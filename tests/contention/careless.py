@@ -57,7 +57,7 @@ def judge_before_the_lock() -> None:
 def _place_before_the_lock(moment: str) -> None:
     """The same in the function of the database, which gets a careless twin."""
     careful, look = quick_placing.PLACE, "ON item.sku = line.sku"
-    lock = "PERFORM FROM stock_item WHERE sku = ANY (skus) ORDER BY id FOR NO KEY UPDATE;"
+    lock = "PERFORM FROM stock_item WHERE sku = ANY (new.skus) ORDER BY id FOR NO KEY UPDATE;"
     assert careful.sql.count(look) == 2 * careful.sql.count(lock) == 2
     careless = careful.sql.replace(lock, "").replace(look, f"{look} {moment}")
     twin = f"{careful.name}_carelessly"
