@@ -115,15 +115,15 @@ def unsent(session: Session, notification_id: int) -> Notification | None:
     return _UNSENT.first(session, notification_id=notification_id)
 
 
-def finish(session: Session, mail: Notification, lease: Lease) -> bool | None:
-    """Say that the mail is sent and end its job, in one statement; None if it does neither.
+def finish(session: Session, mail: Notification, lease: Lease) -> int | None:
+    """Say that the mail is sent and end its job, in one statement: its id; None if it does neither.
 
     It does neither if the lease is lost, or if somebody else has dealt with the mail.
     """
     why = {"who": "worker", "why": "the mail server took it"}
     said = journal.said(Notification, "state", mail.state, "sent", **why)
     row = _FINISH.row(session, {"id": mail.id, **said, **lease.done})
-    return None if row is None else True
+    return None if row is None else int(row[0])
 
 
 def mark_sent(session: Session, notification_id: int) -> None:

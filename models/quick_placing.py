@@ -12,7 +12,7 @@ import settings
 from models import storing
 from models.function import Function, as_bytea
 from models.idempotency import Kept
-from models.storing import NewOrder, Placed, PlacedAddress, PlacedLine
+from models.storing import NewOrder, Placed, PlacedAddress, PlacedLine, Stored
 from models.tokens import new_order_number
 
 _ADDRESS = ", ".join(PlacedAddress._fields)
@@ -145,13 +145,5 @@ def place(
         PlacedLine(item_id, title, line.sku, status, line.unit_price_minor, line.quantity)
         for line, (item_id, title, status) in zip(new.lines, found, strict=True)
     ]
-    return storing.placed(
-        new,
-        lines,
-        addresses,
-        who,
-        id=order_id,
-        order_number=number,
-        created_at=created_at,
-        expires_at=expires_at,
-    )
+    stored = Stored(order_id, number, created_at, expires_at)
+    return storing.placed(new, lines, addresses, who, stored)

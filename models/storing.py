@@ -84,6 +84,15 @@ class PlacedEntry(NamedTuple):
     why: str = "placed"
 
 
+class Stored(NamedTuple):
+    """What of an order is known once it is stored."""
+
+    id: int
+    order_number: str
+    created_at: datetime
+    expires_at: datetime
+
+
 class Placed(NamedTuple):
     """An order as an `Order` has it that nothing has happened to yet."""
 
@@ -187,16 +196,7 @@ def store(
     order_id, created_at, expires_at, all_held, short = _STORE.row(session, values) or ()
     if not all_held:
         raise stock.OutOfStockError(sorted(short))
-    return placed(
-        new,
-        lines,
-        addresses,
-        who,
-        id=order_id,
-        order_number=number,
-        created_at=created_at,
-        expires_at=expires_at,
-    )
+    return placed(new, lines, addresses, who, Stored(order_id, number, created_at, expires_at))
 
 
 def placed(
@@ -204,17 +204,17 @@ def placed(
     lines: Sequence[PlacedLine],
     addresses: Sequence[PlacedAddress],
     who: str,
-    **stored: Any,
+    stored: Stored,
 ) -> Placed:
-    """The order as it has been stored; `stored` are the columns that only the database knew."""
+    """The order as it has been stored."""
     return Placed(
         email=new.email,
         currency=new.currency,
         total_minor=new.total_minor,
         lines=lines,
         addresses=addresses,
-        timeline=[PlacedEntry(who, stored["created_at"])],
-        **stored,
+        timeline=[PlacedEntry(who, stored.created_at)],
+        **stored._asdict(),
     )
 
 
