@@ -1,4 +1,4 @@
-"""Whole rows by the driver: read, added and changed as objects of the session.
+"""Whole rows by the driver: read, locked and changed as objects of the session.
 
 For the statements of the hottest paths, where the ORM's own way costs four times as much. What
 comes back is what `select(kind)` would give: the session's one object for each row, brought up to
@@ -61,15 +61,6 @@ class Rows(Generic[Row]):
         if len(found) > 1:
             raise MultipleResultsFound(f"{len(found)} rows of {_table(self._kind)}")
         return found[0]
-
-
-def add(session: Session, kind: type[Row], **values: Any) -> Row:
-    """Insert a row with these values and its columns' defaults."""
-    session.flush()
-    named = {**_defaults(kind), **values}
-    terms, given = _terms(kind, named)
-    (row,) = _inserting(kind, tuple(named), tuple(terms)).rows(session, given)
-    return known(session, kind, row)
 
 
 def change(
@@ -136,14 +127,6 @@ def _locking(kind: type[Base], name: str) -> Statement:
 
 
 @cache
-def _inserting(kind: type[Base], names: tuple[str, ...], terms: tuple[str, ...]) -> Statement:
-    return Statement(
-        f"INSERT INTO {_table(kind)} ({', '.join(names)}) VALUES ({', '.join(terms)})"  # noqa: S608
-        f" RETURNING {columns(kind)}"
-    )
-
-
-@cache
 def _updating(
     kind: type[Base],
     names: tuple[str, ...],
@@ -203,11 +186,6 @@ def columns(kind: type[Base]) -> str:
 @cache
 def _documents(kind: type[Base]) -> frozenset[str]:
     return frozenset(column.name for column in _of(kind) if isinstance(column.type, JSONB))
-
-
-@cache
-def _defaults(kind: type[Base]) -> Mapping[str, Any]:
-    return {column.name: cast("Any", column.default).arg for column in _of(kind) if column.default}
 
 
 def _of(kind: type[Base]) -> list[Column[Any]]:
