@@ -203,8 +203,8 @@ class Person:
                     told = (float(headers["Retry-After"]), at)
         return pauses
 
-    def until(self, condition: Callable[[], object], what: str) -> Self:
-        self._wait(lambda _: condition(), what)
+    def until(self, condition: Callable[[], object], what: str, seconds: float = _SECONDS) -> Self:
+        self._wait(lambda _: condition(), what, seconds)
         return self
 
     def _events(self) -> list[dict[str, Any]]:
