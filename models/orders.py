@@ -99,7 +99,7 @@ class OrderItem(Base):
     __table_args__ = (
         CheckConstraint("quantity > 0", name="quantity_positive"),
         Index(None, "order_id"),
-        Index(None, "product_sku"),
+        Index(None, "product_sku", "order_id"),
     )
 
     id: Mapped[BigId]

@@ -203,6 +203,27 @@ def test_a_customer_sees_their_own_orders_and_staff_all(
     assert problem(clerk.get("/orders/?emial=ann@example.com")) == (400, "invalid_parameter")
 
 
+def test_orders_of_an_item_come_once_each_newest_first_a_page_after_the_other(
+    client: FlaskClient, clerk: FlaskClient
+) -> None:
+    shop.make_item(units=20)
+    shop.make_item("MUG", units=20)
+    twice = [shop.line(quantity=1), shop.line(quantity=1), shop.line("MUG", 1)]
+    bought = [shop.place(client, items=twice) for _ in range(3)]
+    ids = [each["id"] for each in bought]
+    shop.place(client, sku="MUG")
+    assert cancel(client, bought[1]).status_code == 200
+
+    def listed(query: str) -> list[int]:
+        return [each["id"] for each in shop.body_of(clerk.get(f"/orders/{query}"))["data"]]
+
+    assert listed("?sku=TSHIRT-BLUE") == ids[::-1]
+    assert listed("?sku=TSHIRT-BLUE&limit=2") == ids[:0:-1]
+    assert listed(f"?sku=TSHIRT-BLUE&limit=2&starting_after={ids[1]}") == ids[:1]
+    assert listed("?sku=TSHIRT-BLUE&status=pending") == [ids[2], ids[0]]
+    assert listed("?sku=NONE") == []
+
+
 # Looks that wait
 
 
