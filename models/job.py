@@ -17,7 +17,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, Uui
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 import settings
-from models import kinds
+from models import kinds, room
 from models.base import Base, BigId, Json
 from models.leaving import leaving
 from models.session import Rung, now, ring_after_commit, true_now
@@ -60,6 +60,9 @@ class Job(Base):
     last_error: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(default=now())
     finished_at: Mapped[datetime | None]
+
+
+room.leave(Job, 20)  # each is claimed and ended soon after it came
 
 
 class JobAttempt(Base):
