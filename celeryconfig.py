@@ -80,4 +80,8 @@ beat_schedule = {
         "task": "maintenance.prune",
         "schedule": timedelta(hours=1),
     },
+    "count-days": {
+        "task": "maintenance.count_days",
+        "schedule": timedelta(hours=1),
+    },
 }

@@ -1,7 +1,7 @@
 """How the shop does: orders, money and the time to pay, hour by hour or day by day."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -14,7 +14,6 @@ from models.session import now
 
 Step = Literal["hour", "day"]
 
-_SLOTS: Mapping[Step, int] = {"hour": 24, "day": 30}
 _STEPS: Mapping[Step, timedelta] = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 _MIDNIGHT = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -43,52 +42,57 @@ class Slot:
     """Minor units that came in during it, by currency."""
 
 
-def slots(session: Session, step: Step) -> list[Slot]:
-    """The last day by hours or the last month by days, oldest first; none is left out."""
-    last = session.execute(select(func.date_trunc(step, now(), "UTC"))).scalar_one()
-    begins = [last - _STEPS[step] * back for back in reversed(range(_SLOTS[step]))]
+def last(session: Session, step: Step, count: int) -> list[datetime]:
+    """When the last so many slots begin, the present one included, oldest first."""
+    present = session.execute(select(func.date_trunc(step, now(), "UTC"))).scalar_one()
+    return [present - _STEPS[step] * back for back in reversed(range(count))]
+
+
+def counted(session: Session, step: Step, begins: Sequence[datetime]) -> list[Slot]:
+    """These slots, which follow each other, as the orders tell; none is left out."""
     by_time = {moment: Slot(begins=moment) for moment in begins}
-    _add_orders(session, step, by_time)
-    _add_revenue(session, step, by_time)
+    end = begins[-1] + _STEPS[step]
+    _add_orders(session, step, by_time, begins[0], end)
+    _add_revenue(session, step, by_time, begins[0], end)
     return list(by_time.values())
 
 
-def _add_orders(session: Session, step: Step, by_time: Mapping[datetime, Slot]) -> None:
-    slot = _slot(step, Order.created_at).label("slot")
+def _add_orders(
+    session: Session, step: Step, by_time: Mapping[datetime, Slot], begin: datetime, end: datetime
+) -> None:
+    slot = slot_of(step, Order.created_at).label("slot")
     wait = Order.paid_at - Order.created_at
-    counted = (
+    statement = (
         select(
             slot,
             func.count().label("placed"),
             func.count(Order.paid_at).label("paid"),
             func.percentile_cont([0.5, 0.95]).within_group(wait).label("waits"),
         )
-        .where(Order.created_at >= min(by_time))
+        .where(Order.created_at >= begin, Order.created_at < end)
         .group_by(slot)
     )
-    for row in session.execute(counted):
-        if row.slot in by_time:
-            found = by_time[row.slot]
-            found.placed, found.paid = row.placed, row.paid
-            if row.waits:
-                found.half_paid_in, found.most_paid_in = (
-                    each.total_seconds() for each in row.waits
-                )
+    for row in session.execute(statement):
+        found = by_time[row.slot]
+        found.placed, found.paid = row.placed, row.paid
+        if row.waits:
+            found.half_paid_in, found.most_paid_in = (each.total_seconds() for each in row.waits)
 
 
-def _add_revenue(session: Session, step: Step, by_time: Mapping[datetime, Slot]) -> None:
-    slot = _slot(step, Order.paid_at).label("slot")
-    summed = (
+def _add_revenue(
+    session: Session, step: Step, by_time: Mapping[datetime, Slot], begin: datetime, end: datetime
+) -> None:
+    slot = slot_of(step, Order.paid_at).label("slot")
+    statement = (
         select(slot, Order.currency, func.sum(Order.total_minor).label("minor"))
-        .where(Order.paid_at >= min(by_time))
+        .where(Order.paid_at >= begin, Order.paid_at < end)
         .group_by(slot, Order.currency)
     )
-    for row in session.execute(summed):
-        if row.slot in by_time:
-            by_time[row.slot].revenue[row.currency] += int(row.minor)
+    for row in session.execute(statement):
+        by_time[row.slot].revenue[row.currency] += int(row.minor)
 
 
-def _slot(
+def slot_of(
     step: Step, at: InstrumentedAttribute[datetime] | InstrumentedAttribute[datetime | None]
 ) -> ColumnElement[datetime]:
     """The hour or day of a moment; takes half the time of date_trunc, which asks for the zone."""

@@ -2,6 +2,7 @@
 
 from models import (
     api_key,
+    days,
     dispute,
     figures,
     fulfilment,
@@ -29,6 +30,7 @@ from models.reconciliation import refunds, span
 __all__ = [
     "Base",
     "api_key",
+    "days",
     "dispute",
     "figures",
     "finding",

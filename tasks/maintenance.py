@@ -1,8 +1,9 @@
-"""Maintenance: what has been kept long enough goes, in small batches."""
+"""Maintenance: what has been kept long enough goes, in small batches; days over are counted."""
 
 import time
 
 import settings
+from models import days
 from models.kinds import Retry
 from models.retention import PRUNERS, Pruner
 from models.session import transaction
@@ -26,3 +27,10 @@ def prune(work: Work) -> None:
 def _prune(pruner: Pruner) -> int:
     with transaction() as session:
         return pruner(session, _BATCH)
+
+
+@job("maintenance.count_days", retry=Retry(attempts=3))
+def count_days(work: Work) -> None:
+    """Keep what the days that are over came to, for the overview."""
+    with work.finish() as session:
+        days.keep(session)

@@ -132,6 +132,11 @@ JOBS = {
     "maintenance.prune": Scenario(
         before=staged("maintenance.prune", open_for_a_year), go_on=Story.settle, ending=OPEN
     ),
+    "maintenance.count_days": Scenario(
+        before=staged("maintenance.count_days", open_for_a_year),
+        go_on=Story.settle,
+        ending=OPEN,
+    ),
     "payments.create_intent": Scenario(before=started),
     "payments.refresh": Scenario(before=in_doubt),
     "payments.reserve": Scenario(before=to_be_reserved, go_on=_again(Story.capture)),

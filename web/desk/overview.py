@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from flask import Response, request
+from sqlalchemy.orm import Session
 
-from models import figures, job_desk
+from models import days, figures, job_desk
 from models.figures import Slot
 from models.money import decimal_string
 from models.session import transaction
@@ -19,7 +20,7 @@ def overview() -> Response:
     """The last day by hours, or the last month by days."""
     step: figures.Step = "hour" if request.args.get("by") == "hour" else "day"
     with transaction() as session:
-        slots = figures.slots(session, step)
+        slots = days.last_month(session) if step == "day" else _last_day(session)
         queues = job_desk.stats(session)
     currencies = _currencies(slots)
     main = currencies[0] if currencies else None
@@ -40,6 +41,10 @@ def overview() -> Response:
         waits=plot.frame_of_time([slot.most_paid_in for slot in slots]),
         ages=plot.frame_of_time([queue.oldest_due_seconds for queue in queues]),
     )
+
+
+def _last_day(session: Session) -> list[Slot]:
+    return figures.counted(session, "hour", figures.last(session, "hour", 24))
 
 
 def _currencies(slots: Sequence[Slot]) -> list[str]:
