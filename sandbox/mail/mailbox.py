@@ -25,16 +25,18 @@ class Mail:
 
 
 class Mailbox:
-    """The mails of a directory in the order of their arrival; safe for threads."""
+    """The mails of a directory in the order of their arrival, each read when it is asked for.
+
+    Safe for threads.
+    """
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._directory = directory
         self._lock = threading.Lock()
-        self._mails = {
-            number: _read(number, path.read_bytes())
-            for number, path in sorted((int(path.stem), path) for path in directory.glob("*.eml"))
-        }
+        self._mails: dict[int, Mail | None] = dict.fromkeys(
+            sorted(int(path.stem) for path in directory.glob("*.eml"))
+        )
         self._last = max(self._mails, default=0)
 
     def store(self, sender: str, recipients: Sequence[str], content: bytes) -> None:
@@ -46,17 +48,23 @@ class Mailbox:
 
     def all(self) -> list[Mail]:
         with self._lock:
-            return list(self._mails.values())
+            return [self._mail(number) for number in self._mails]
 
     def get(self, number: int) -> Mail | None:
         with self._lock:
-            return self._mails.get(number)
+            return self._mail(number) if number in self._mails else None
 
     def clear(self) -> None:
         with self._lock:
             for number in self._mails:
                 self._path(number).unlink()
             self._mails.clear()
+
+    def _mail(self, number: int) -> Mail:
+        found = self._mails[number]
+        if found is None:
+            found = self._mails[number] = _read(number, self._path(number).read_bytes())
+        return found
 
     def _path(self, number: int) -> Path:
         return self._directory / f"{number:08}.eml"
@@ -65,7 +73,7 @@ class Mailbox:
         unfinished = self._path(number).with_suffix(".new")
         unfinished.write_bytes(content)
         unfinished.rename(self._path(number))
-        self._mails[number] = _read(number, content)
+        self._mails[number] = None
 
 
 def _envelope(sender: str, recipient: str) -> bytes:
