@@ -7,10 +7,13 @@ are never turned away: what they say is short, and must be heard.
 """
 
 import secrets
+import select
 import struct
 import sys
+import threading
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from socket import IPPROTO_TCP, TCP_INFO, socket
 from typing import TYPE_CHECKING, Any
@@ -33,14 +36,34 @@ SHED = Counter("orders_http_shed", "Requests turned away for having waited too l
 _HEALTH, _WEBHOOKS = ("/healthz", "/readyz"), "/orders/webhook/"
 _ACCEPTED_AT_ONCE = 64
 _COME_BACK_A_SECOND = 50
+_MOMENT_MILLISECONDS = 25
+_STAYING = 1 / 4  # of the threads; half may wait for workers, and one must be there for who comes
 # Of the kernel's `struct tcp_info`: its beginning, and where `tcpi_last_data_recv` stands in it.
 _TCP_INFO_SIZE, _LAST_DATA_RECEIVED = 104, 52
 
 _waited: ContextVar[float] = ContextVar("waited", default=0.0)
 
 
+class _Threads(ThreadPoolExecutor):
+    @property
+    def in_line(self) -> int:
+        """How many requests wait for a thread."""
+        return self._work_queue.qsize()
+
+
 class Worker(ThreadWorker):  # type: ignore[misc]
-    """Gunicorn's thread worker, of which each request knows how long it waited for a thread."""
+    """Gunicorn's thread worker, of which each request knows how long it waited for a thread.
+
+    A thread that has answered stays with its client for a moment, while nobody is in line: whoever
+    asks again at once is served without a way through the loop that listens to all clients.
+    """
+
+    def init_process(self) -> None:
+        self._room_to_stay = room_to_stay(self.cfg.threads)
+        super().init_process()
+
+    def get_thread_pool(self) -> _Threads:
+        return _Threads(max_workers=self.cfg.threads)
 
     def accept(self, listener: socket) -> None:
         """Let in all who are at the door, so that they can be told."""
@@ -59,7 +82,30 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def handle(self, conn: Any) -> Any:
         in_line = time.monotonic() - conn.asked_at
         _waited.set(max(in_line, _since_it_was_sent(conn.sock)))
-        return super().handle(conn)
+        is_kept = super().handle(conn)
+        while is_kept is True and self._asks_again(conn):
+            _waited.set(0.0)
+            is_kept = super().handle(conn)
+        return is_kept
+
+    def _asks_again(self, conn: Any) -> bool:
+        """Whether the client does so within a moment that the thread has for it."""
+        is_read_ahead = conn.parser.unreader.buf.getvalue()  # the loop looks into that
+        if is_read_ahead or self.tpool.in_line or not self.alive:
+            return False
+        if not self._room_to_stay.acquire(blocking=False):
+            return False
+        try:
+            line = select.poll()
+            line.register(conn.sock, select.POLLIN)
+            return bool(line.poll(_MOMENT_MILLISECONDS))
+        finally:
+            self._room_to_stay.release()
+
+
+def room_to_stay(threads: int) -> threading.BoundedSemaphore:
+    """For those of so many threads that may stay with a client."""
+    return threading.BoundedSemaphore(max(1, int(threads * _STAYING)))
 
 
 def _since_it_was_sent(connection: socket) -> float:

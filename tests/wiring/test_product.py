@@ -1,11 +1,14 @@
 """What only the whole product can show: real processes, real broker, real mail, real webhooks."""
 
 import json
+import re
 import socket
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -221,6 +224,26 @@ def _line(sku: str, price: str) -> dict[str, Any]:
 
 def _is_of(intent: dict[str, Any], order: dict[str, Any]) -> bool:
     return bool(intent["metadata"].get("order_id") == str(order["id"]))
+
+
+def test_a_connection_serves_one_request_after_the_other_soon_or_late_or_both_at_once(
+    running: Product,
+) -> None:
+    parts = urlsplit(running.run["base_urls"]["web"])
+    ask = f"GET /healthz HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode()
+    with socket.create_connection((parts.hostname, parts.port), timeout=20) as line:
+        answers = line.makefile("rb")
+
+        def status() -> int:
+            head = b"".join(iter(answers.readline, b"\r\n"))
+            (length,) = re.findall(rb"(?i)content-length: (\d+)", head)
+            answers.read(int(length))
+            return int(head.split()[1])
+
+        for pause, requests_at_once in ((0, 1), (0, 1), (0.1, 1), (0, 3), (0.1, 2), (0, 1)):
+            time.sleep(pause)
+            line.sendall(ask * requests_at_once)
+            assert [status() for _ in range(requests_at_once)] == [200] * requests_at_once
 
 
 def test_no_secret_and_no_customer_is_in_any_log(running: Product) -> None:
