@@ -26,10 +26,9 @@ def send(account: Account, event_id: str) -> Document:
     store = account.store
     with store.transaction():
         event, url = account.wording.find(store, event_id), store.configuration()["webhook_url"]
-    if event is None or url is None:
-        return {"status": 0, "body": "nothing to send, or nowhere to send it"}
-    payload = json.dumps(event, indent=2, ensure_ascii=False).encode()
-    with store.transaction():
+        if event is None or url is None:
+            return {"status": 0, "body": "nothing to send, or nowhere to send it"}
+        payload = json.dumps(event, indent=2, ensure_ascii=False).encode()
         signature = account.wording.sign(store, payload)
     headers = {"Content-Type": "application/json; charset=utf-8", **signature}
     try:
