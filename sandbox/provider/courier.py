@@ -4,9 +4,9 @@ import json
 import queue
 import threading
 import time
-from collections.abc import Callable
-
-import requests
+from collections.abc import Callable, Mapping
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from urllib.parse import urlsplit
 
 from sandbox.provider.account import Account
 from sandbox.provider.refusal import Document
@@ -14,11 +14,9 @@ from sandbox.provider.refusal import Document
 THREADS = 16
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 30.0
 LOOK_AGAIN_SECONDS = 0.2
-TIMEOUT_SECONDS = (3.05, 20)
+CONNECT_SECONDS, ANSWER_SECONDS = 3.05, 20.0
 SUCCESS = 2  # as in 2xx
 KEPT_ATTEMPTS, KEPT_BODY = 20, 500
-
-_own = threading.local()
 
 
 def send(account: Account, event_id: str) -> Document:
@@ -32,22 +30,26 @@ def send(account: Account, event_id: str) -> Document:
         signature = account.wording.sign(store, payload)
     headers = {"Content-Type": "application/json; charset=utf-8", **signature}
     try:
-        answer = _session().post(
-            url, data=payload, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False
-        )
-    except requests.RequestException as error:
+        return _post(url, payload, headers)
+    except (OSError, HTTPException) as error:
         return {"status": 0, "body": type(error).__name__}
-    return {"status": answer.status_code, "body": answer.text[:KEPT_BODY]}
 
 
-def _session() -> requests.Session:
-    """This thread's own, made once; each delivery has a connection of its own all the same."""
-    if not hasattr(_own, "session"):
-        _own.session = requests.Session()
-        _own.session.trust_env = False
-        _own.session.headers["Connection"] = "close"
-    session: requests.Session = _own.session
-    return session
+def _post(url: str, payload: bytes, headers: Mapping[str, str]) -> Document:
+    """Post on a connection of its own: a client library would cost more than all the rest."""
+    parts = urlsplit(url)
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=CONNECT_SECONDS)
+    try:
+        connection.connect()
+        connection.sock.settimeout(ANSWER_SECONDS)
+        path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+        connection.request("POST", path, payload, {**headers, "Connection": "close"})
+        answer = connection.getresponse()
+        body = answer.read().decode(errors="replace")
+    finally:
+        connection.close()
+    return {"status": answer.status, "body": body[:KEPT_BODY]}
 
 
 class Courier:
@@ -65,10 +67,13 @@ class Courier:
             threading.Thread(target=work, daemon=True).start()
 
     def _watch(self) -> None:
+        settles_at = time.monotonic()
         while True:
             self._store.changed.wait(LOOK_AGAIN_SECONDS)
             self._store.changed.clear()
-            self._settle()
+            if time.monotonic() >= settles_at:
+                self._settle()
+                settles_at = time.monotonic() + LOOK_AGAIN_SECONDS
             for number, event_id in self._claim():
                 self._due.put((number, event_id))
 
