@@ -5,6 +5,7 @@ counted when it is looked at. A day may change when it is over, by an order of i
 later; whoever looks asks whether that happened since the day was last known to be right.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -47,7 +48,7 @@ class DayFigures(Base):
             paid=self.paid,
             half_paid_in=self.half_paid_in,
             most_paid_in=self.most_paid_in,
-            revenue=dict(self.revenue),
+            revenue=defaultdict(int, self.revenue),
         )
 
 

@@ -59,7 +59,7 @@ class Order:
     def pay(self, payment: dict[str, Any] | None) -> None:
         """Pay by what was found, whatever has been chosen since."""
         if payment and payment["client_secret"]:
-            shop.pay(self._stripe, payment["client_secret"])
+            shop.pay(self._stripe, payment["client_secret"], may_be_closed=True)
         elif payment and payment["redirect_url"]:
             requests.post(
                 payment["redirect_url"],

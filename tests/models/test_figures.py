@@ -113,6 +113,7 @@ def test_what_is_kept_of_a_day_is_what_its_orders_say(client: FlaskClient) -> No
 
     assert _keep() > 0
     assert _last_month() == _as_counted() == before
+    assert all(slot.revenue["USD"] == 0 for slot in _last_month()), "nothing came in of others"
 
 
 def test_an_order_that_is_paid_when_its_day_is_over_has_the_day_counted_again(

@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from models import days
 from tests import jobs, shop
 from tests.sandbox.process import StripeProcess
 from tests.web.desk.browser import OURS, Desk
@@ -68,6 +69,14 @@ def _path(template: str, order: dict[str, object]) -> str:
     }
     kind = template.partition("/")[0]
     return template.replace("/1/", f"/{ids.get(kind)}/").replace("order=1", f"order={order['id']}")
+
+
+def test_the_overview_is_shown_when_its_days_are_kept(
+    full_house: dict[str, object], clerk: Desk
+) -> None:
+    with shop.database() as session:
+        assert days.keep(session)
+    assert "39.98" in clerk.page("overview/")
 
 
 def test_each_page_is_shown_and_markup_stays_text(
